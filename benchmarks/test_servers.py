@@ -1,0 +1,152 @@
+"""CPU of one public look-up: in the application alone, through HTTP, and through port 43.
+
+Server figures are the CPU time of a real `whoisgate serve` process, user and system, from
+``/proc/PID/stat``, divided by the requests that it answered; the client runs in this process.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+from whoisgate import app
+from whoisgate.cli import demo_folder
+from whoisgate.identity import Bearer
+from whoisgate.servers.rdap import application
+from whoisgate.servers.settings import ServerSettings
+
+REQUESTS = 40_000
+CONNECTIONS = 10_000
+CLIENTS = 8
+
+
+class Server(NamedTuple):
+    """A gateway of its own process, and a name that it knows."""
+
+    pid: int
+    rdap: tuple[str, int]
+    whois: tuple[str, int]
+    name: str
+
+    def cpu_s(self) -> float:
+        """User and system time so far."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "gate"
+    demo_folder.make(path, base_url="http://127.0.0.1:1/")
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    command = [str(Path(sys.executable).with_name("whoisgate")), "serve", str(folder), "--json"]
+    process = subprocess.Popen(
+        [*command, "--rdap", "127.0.0.1:0", "--whois", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    said = ""
+    while not said.endswith("}\n"):
+        said += process.stdout.readline() or pytest.fail("the gateway did not start")
+    spoken = json.loads(said)
+    rdap = urlsplit(spoken["rdap"])
+    host, _, port = spoken["whois"].rpartition(":")
+    yield Server(process.pid, (rdap.hostname, rdap.port), (host, int(port)), _name(folder))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+
+
+def _name(folder):
+    return (folder / "demo" / "domains.txt").read_text().split()[0]
+
+
+def test_public_lookup_in_the_application(benchmark, folder):
+    gate, own = app.open_async(folder), app.Folder.at(folder)
+    answers = application(
+        gate, ServerSettings(own.settings().rdap), Bearer([]), None, None, folder, app.utc_now
+    )
+    scope = {
+        "type": "http", "method": "GET", "path": f"/domain/{_name(folder)}", "query_string": b"",
+        "scheme": "http", "client": ("127.0.0.1", 1),
+        "headers": [(b"host", b"rdap.example"), (b"accept", b"application/rdap+json"),
+                    (b"user-agent", b"bench"), (b"accept-encoding", b"gzip")],
+    }  # fmt: skip
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    async def main():
+        await answers(scope, None, send)
+        benchmark(_run, answers, scope, send)
+        await gate.close()
+
+    asyncio.run(main())
+    assert sent[-1] == "http.response.body"
+
+
+def _run(answers, scope, send):
+    """One call, driven without a loop: at hand it never waits."""
+    try:
+        answers(scope, None, send).send(None)
+    except StopIteration:
+        return
+    raise AssertionError("expected an answer at hand")
+
+
+def test_public_lookup_through_http(benchmark, server):
+    request = (
+        f"GET /domain/{server.name} HTTP/1.1\r\nHost: rdap.example\r\n"
+        "Accept: application/rdap+json\r\nUser-Agent: bench\r\n\r\n"
+    ).encode()
+
+    def client(count):
+        with socket.create_connection(server.rdap) as connection:
+            for _ in range(count):
+                connection.sendall(request)
+                head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+                while len(body) < length:
+                    body += connection.recv(65536)
+
+    _measure(benchmark, server, client, REQUESTS)
+
+
+def test_public_lookup_through_port_43(benchmark, server):
+    query = f"{server.name}\r\n".encode()
+
+    def client(count):
+        for _ in range(count):
+            with socket.create_connection(server.whois) as connection:
+                connection.sendall(query)
+                while connection.recv(65536):
+                    pass
+
+    _measure(benchmark, server, client, CONNECTIONS)
+
+
+def _measure(benchmark, server, client, count):
+    spent = []
+
+    def load():
+        before = server.cpu_s()
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(client, [count // CLIENTS] * CLIENTS))
+        spent.append((server.cpu_s() - before) / count)
+
+    benchmark.pedantic(load, rounds=3, warmup_rounds=1)
+    benchmark.extra_info["server_cpu_us"] = round(min(spent) * 1e6, 1)
+    benchmark.extra_info["per_second"] = round(count / benchmark.stats.stats.median)

@@ -1,0 +1,372 @@
+"""Wiring: the folder that `init` makes, keys, clock, randomness, and the gates built from them.
+
+This is the only module that reads the clock or draws randomness; everything else is handed them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from whoisgate.audit.draft import Draft, Grant
+from whoisgate.audit.note import Signer
+from whoisgate.audit.receipt import Receipt
+from whoisgate.config import FOLDER_FORMAT, Config, read_config
+from whoisgate.elements import element
+from whoisgate.errors import (
+    DraftPolicy,
+    FolderExists,
+    MalformedConfig,
+    MissingKey,
+    ReplacementMissing,
+)
+from whoisgate.formats import rdap
+from whoisgate.gate import AsyncGate, AsyncSource, Gate, Settings, Source, Standing
+from whoisgate.policy.load import load, load_named
+from whoisgate.policy.model import Policy
+from whoisgate.redact import Substitutes
+from whoisgate.sources import open_source
+from whoisgate.stores.sqlite import SQLiteLog
+
+WORKERS = 8
+"""Threads in which the asynchronous gate runs a synchronous source."""
+
+
+def utc_now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+def entropy(count: int) -> bytes:
+    """``count`` random bytes."""
+    return secrets.token_bytes(count)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder that `init` makes, with its configuration and keys read on demand.
+
+    ``whoisgate.toml``, ``whoisgate.db``, ``shred.slots`` (shred secrets, kept out of long
+    backups), ``keys/`` and ``log/`` (``checkpoint`` and ``tile/``).
+    """
+
+    path: Path
+    config: Config
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> Folder:
+        """The folder at ``path``; raises `MalformedConfig` or `FormatTooNew`."""
+        root = Path(path)
+        return cls(root, read_config(root / "whoisgate.toml"))
+
+    @property
+    def log_folder(self) -> Path:
+        """Where checkpoint and tiles are published."""
+        return self.path / "log"
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """Certificate chain and private key (PEM) of the RDAP server, or None for clear text."""
+        rdap = self.config.rdap
+        if rdap.tls_certificate is None or rdap.tls_key is None:
+            return None
+        return self.path / rdap.tls_certificate, self.path / rdap.tls_key
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy that the configuration names: a shipped one, or a file in this folder."""
+        name = self.config.gate.policy
+        if name.endswith((".yaml", ".yml")):
+            return load(self.path / name)
+        return load_named(name)
+
+    def settings(self) -> Settings:
+        """Everything that the gate's pure middle needs; raises `ReplacementMissing`."""
+        config, policy = self.config, self.policy
+        if policy.replaces and not (config.replace.web_form or config.replace.alias):
+            raise ReplacementMissing(
+                f"policy `{policy.name}` replaces e-mail addresses: expected `web_form` or "
+                "`alias` under [replace] in whoisgate.toml"
+            )
+        return Settings(
+            policy,
+            Substitutes(self._secret("substitute.key"), config.replace.web_form,
+                        config.replace.alias),
+            rdap.Settings(
+                base_url=config.gate.base_url,
+                terms_url=config.rdap.terms_url or f"{config.gate.base_url}help",
+                port43=config.rdap.port43,
+                icann_profile=config.rdap.icann_profile,
+            ),
+            frozenset(config.gate.switches),
+            tuple(
+                Standing(s.authority, s.basis.value, frozenset(map(element, s.elements)), s.expires)
+                for s in config.standing
+            ),
+            frozenset(config.gate.suffixes) or None,
+            config.gate.refusals_per_day,
+            config.gate.cache_s,
+        )  # fmt: skip
+
+    def log(self, *, create: bool = False) -> SQLiteLog:
+        """The audit log, opened lazily in each process that appends to it."""
+        return SQLiteLog(
+            self.path / "whoisgate.db",
+            self.log_folder,
+            self.path / "shred.slots",
+            signer=Signer.from_pem(self.config.gate.origin, self._key("log.key")),
+            recipients=self._recipients(),
+            index_key=self._secret("index.key"),
+            clock=utc_now,
+            entropy=entropy,
+            create=create,
+        )
+
+    @contextmanager
+    def opened(self) -> Iterator[SQLiteLog]:
+        """The log, closed afterwards."""
+        log = self.log()
+        try:
+            yield log
+        finally:
+            log.close()
+
+    def source(self) -> Source:
+        """The source that the configuration names."""
+        if self.config.source is None:
+            raise MalformedConfig("expected a [source] table in whoisgate.toml, or a source given")
+        return open_source(self.config.source, self.path)
+
+    def operator_key(self) -> X25519PrivateKey:
+        """The operator's private key, which opens envelopes."""
+        key = load_pem_private_key(self._key("operator.key"), None)
+        if not isinstance(key, X25519PrivateKey):
+            raise MissingKey("expected an X25519 key in `keys/operator.key`")
+        return key
+
+    def _recipients(self) -> dict[str, X25519PublicKey]:
+        return {
+            path.stem: read_recipient(path) for path in sorted((self.path / "keys").glob("*.pub"))
+        }
+
+    def _secret(self, name: str) -> bytes:
+        try:
+            return bytes.fromhex(self._key(name).decode("ascii").strip())
+        except ValueError:
+            raise MissingKey(f"expected hexadecimal text in `keys/{name}`") from None
+
+    def _key(self, name: str) -> bytes:
+        try:
+            return (self.path / "keys" / name).read_bytes()
+        except OSError as error:
+            raise MissingKey(f"expected a readable `keys/{name}`: {type(error).__name__}") from None
+
+
+def open(  # noqa: A001  the library's front door: `whoisgate.open`
+    path: str | os.PathLike[str], *, source: Source | None = None, allow_draft: bool = False
+) -> Gate:
+    """The gate of a folder, over ``source`` or the source that its configuration names.
+
+    Raises `OperatorError` or `PolicyError`. Safe before a fork: handles open in each process.
+    """
+    folder = Folder.at(path)
+    settings, log = _prepared(folder, allow_draft=allow_draft)
+    return Gate(settings, source or folder.source(), log, utc_now)
+
+
+def open_async(
+    path: str | os.PathLike[str],
+    *,
+    source: Source | AsyncSource | None = None,
+    allow_draft: bool = False,
+) -> AsyncGate:
+    """As `open`, for asynchronous callers; a synchronous source runs in a few threads."""
+    folder = Folder.at(path)
+    settings, log = _prepared(folder, allow_draft=allow_draft)
+    return AsyncGate(
+        settings,
+        source or folder.source(),
+        log,
+        utc_now,
+        executor=ThreadPoolExecutor(WORKERS, thread_name_prefix="whoisgate-find"),
+        find_timeout_s=folder.config.gate.find_timeout_s,
+    )
+
+
+def _prepared(folder: Folder, *, allow_draft: bool) -> tuple[Settings, SQLiteLog]:
+    settings = folder.settings()
+    policy = settings.policy
+    if policy.draft and not allow_draft:
+        raise DraftPolicy(f"policy `{policy.name}` is a draft: expected --allow-draft")
+    log = folder.log()
+    if log.archived(policy.digest) is None:
+        log.archive(policy.digest, policy.text)
+        record_policy(log, policy)
+    return settings, log
+
+
+def record_policy(log: SQLiteLog, policy: Policy) -> Receipt:
+    """Log in clear that this policy is in force from now on."""
+    said = {"policy": policy.name, "version": policy.version, "digest": policy.digest}
+    return log.append(Draft("policy", policy.digest, utc_now(), open=said)).result()
+
+
+def approve(
+    folder: Folder, entry: int, elements: Iterable[str], by: str, expires: datetime
+) -> Receipt:
+    """Grant a pending question for ``elements`` until ``expires``: an entry of its own."""
+    names = tuple(sorted({element(e).name for e in elements}))
+    draft = Draft(
+        "approval",
+        folder.policy.digest,
+        utc_now(),
+        {"detail": {"entry": entry, "elements": names, "by": by}, "outcome": "granted"},
+        grants=Grant(entry, names, by, expires),
+    )
+    with folder.opened() as log:
+        return log.append(draft).result()
+
+
+def done(folder: Folder, obligation: int) -> Receipt:
+    """Mark an obligation as done: an entry of its own."""
+    draft = Draft(
+        "obligation",
+        folder.policy.digest,
+        utc_now(),
+        {"detail": {"obligation": obligation}, "outcome": "done"},
+        done=obligation,
+    )
+    with folder.opened() as log:
+        return log.append(draft).result()
+
+
+def read_recipient(path: Path) -> X25519PublicKey:
+    """An auditor's or operator's public key (X25519, PEM)."""
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise MissingKey(f"expected an X25519 PEM in `{path}`: {type(error).__name__}") from None
+    if not isinstance(key, X25519PublicKey):
+        raise MissingKey(f"expected an X25519 public key in `{path}`")
+    return key
+
+
+def init(
+    path: Path,
+    *,
+    host: str = "localhost",
+    base_url: str = "http://127.0.0.1:8043/",
+    auditors: Iterable[Path] = (),
+    web_form: str | None = None,
+    tables: str = "",
+) -> Folder:
+    """Make the folder of a new gate: configuration, keys, database and an empty log.
+
+    ``web_form`` is the address that stands in for e-mail; ``tables`` is more TOML. Raises
+    `FolderExists` where anything stands.
+    """
+    recipients = [read_recipient(auditor) for auditor in auditors]
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FolderExists(f"expected nothing at `{path}`; init never overwrites")
+    keys = path / "keys"
+    keys.mkdir(parents=True, mode=0o700)
+    (path / "log").mkdir()
+    origin = f"{host}/log/{utc_now().year}"
+    signer = Signer.generate(origin, entropy)
+    _write_secret(keys / "log.key", signer.to_pem())
+    (keys / "log.vkey").write_text(signer.vkey + "\n")
+    for name in ("index.key", "substitute.key"):
+        _write_secret(keys / name, entropy(32).hex().encode() + b"\n")
+    operator = X25519PrivateKey.generate()
+    _write_secret(
+        keys / "operator.key",
+        operator.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+    for name, key in [
+        ("operator", operator.public_key()),
+        *((f"auditor-{n}", key) for n, key in enumerate(recipients, 1)),
+    ]:
+        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (keys / f"{name}.pub").write_bytes(pem)
+    (path / "whoisgate.toml").write_text(
+        _TOML.format(
+            format=FOLDER_FORMAT,
+            base_url=base_url,
+            origin=origin,
+            replace=_REPLACE.format(web_form=json.dumps(web_form)) if web_form else _NO_REPLACE,
+        )
+        + tables,
+        encoding="utf-8",
+    )
+    folder = Folder.at(path)
+    folder.log(create=True).close()
+    return folder
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+
+
+_REPLACE = """\
+[replace]                  # what stands in for an e-mail address: `web_form` or `alias`
+web_form = {web_form}
+"""
+_NO_REPLACE = """\
+# [replace]                # what stands in for an e-mail address: one of the two
+# web_form = "https://registrar.example/contact?domain={domain}&role={role}"
+# alias = "{token}@relay.example"
+"""
+_TOML = """\
+# The configuration of one gate. Every key is checked at start; see docs/for-registrars.md.
+format = {format}
+
+[gate]
+base_url = "{base_url}"    # what links and receipts begin with
+origin = "{origin}"        # the log's name, part of its key
+policy = "icann-gtld"      # a shipped policy, or a .yaml file in this folder
+# switches = []            # rules that lie dormant behind a switch
+# suffixes = ["example"]   # answer for names under these alone
+
+{replace}
+# [source]                 # where the records are; see docs/for-registrars.md
+# kind = "sqlite"
+# database = "registrar.db"
+# domain = 'SELECT ...'
+
+# [[issuer]]               # whose tokens are believed
+# authority = "Police of Example"
+# iss = "https://id.police.example"
+# audience = "https://rdap.registrar.example"
+# algorithm = "EdDSA"
+# keys = "police.jwks"
+# requester = "law_enforcement"
+# assurance = "high"
+# purposes = ["criminalInvestigationAndDNSAbuseMitigation"]
+# bases = ["national_order", "court_order"]
+
+# [[standing]]             # an approval for every question of an authority on one basis
+# authority = "Police of Example"
+# basis = "national_order"
+# elements = ["registrant.name", "registrant.email"]
+# expires = 2027-01-01T00:00:00Z
+"""

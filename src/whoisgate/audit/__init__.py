@@ -1,0 +1,82 @@
+"""The audit log's formats. This docstring is the specification of our entries, format 1.
+
+The tree is RFC 6962's (leaf ``SHA-256(00 ‖ entry)``, node ``SHA-256(01 ‖ left ‖ right)``); it is
+published as C2SP tlog-tiles with a signed-note checkpoint (Ed25519, type 01), and a receipt is a
+C2SP tlog-proof. Field order never changes; new fields only append.
+
+**Leaf.** Canonical JSON: ASCII, keys sorted, no white space; only objects, lists, strings and
+integers. At most 65,535 bytes. Members:
+
+- ``v``: 1.
+- ``nonce``: 16 random bytes, base64url without padding (as everywhere below).
+- ``hour``: the hour of logging in UTC, ``2026-11-23T23Z``; it never goes back.
+- ``policy``: SHA-256 (hex) of the policy bundle in force.
+- ``_sd``: 24 digests, sorted; each covers one committed field or is a decoy.
+- ``envelope``: SHA-256 of the envelope's bytes.
+- ``kind`` and ``open``: only in entries that are public by nature (`OPEN_KINDS`); ``open`` is an
+  object in clear. Every other entry has exactly the six members above, whatever happened.
+
+**Committed field.** Its *opening* is ``base64url(JSON [salt, name, value])`` and its digest
+``base64url(SHA-256(opening))`` (RFC 9901 §4.2); the salt is 16 bytes, base64url. All of
+`COMMITTED` are committed in every entry, in slot order, ``null`` where there is nothing to say;
+the digest of a decoy slot is ``base64url(SHA-256(salt bytes))``. The value may hold null.
+
+**Keys.** ``okm = HKDF-SHA-256(ikm = epoch key ‖ shred secret, salt = nonce bytes,
+info = "whoisgate/v1 entry", 416 bytes)``: 32 bytes of envelope key, then 24 salts of 16 bytes.
+The epoch key (32 random bytes, one per process and hour) is HPKE-wrapped (RFC 9180: X25519,
+HKDF-SHA-256, AES-256-GCM, ``info = "whoisgate/v1 epoch " ‖ epoch id``) for every recipient. The
+shred secret is 32 random bytes in slot ``index`` of the shred file, zeroed at erasure.
+
+**Envelope.** AES-256-GCM under the envelope key, nonce of 12 zero bytes (the key is used once),
+associated data ``nonce bytes``. Plaintext: length of the JSON (4 bytes, big-endian), the JSON
+``{"fields": {name: value}, "sealed": {…}}``, zeros up to ``4096 k - 16`` bytes, so that the
+envelope is a multiple of 4 KiB.
+
+**Receipt.** A tlog-proof whose ``extra`` line is base64 of canonical JSON
+``{"leaf": "<the leaf's text>", "openings": ["<opening>", …]}``; openings
+stand in slot order and a holder may drop some. The
+stored copy is AES-256-GCM (zero nonce) under ``HKDF-SHA-256(ikm = token ‖ shred secret, salt =
+empty, info = "whoisgate/v1 receipt", 32 bytes)``; the token (16 bytes) is in the receipt's
+address alone.
+
+**Evidence zip.** ``answer.json`` (the body, byte for byte), ``receipt.tlog-proof``,
+``policy.yaml`` (the bundle), ``log.vkey``, ``opened.json`` (the openings, readable),
+``README.txt``; stored uncompressed, dated 1980-01-01, in this order, with nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ENTRY_VERSION: Final = 1
+SLOTS: Final = 24
+COMMITTED: Final = (
+    "kind",
+    "decided_at",
+    "logged_at",
+    "node",
+    "sequence",
+    "authority",
+    "person",
+    "requester_class",
+    "domain",
+    "purpose",
+    "basis",
+    "case",
+    "asked",
+    "released",
+    "outcome",
+    "question",
+    "view",
+    "body",
+    "source",
+    "record_version",
+    "context",
+    "approval",
+    "detail",
+)
+"""Names of committed fields in slot order; ``released`` maps element to rule ids, ``question``,
+``view`` and ``body`` are SHA-256 (hex), times are RFC 3339 with microseconds in UTC."""
+
+HIDDEN_KINDS: Final = ("disclosure", "refusal", "pending", "approval", "obligation", "opened")
+OPEN_KINDS: Final = ("inception", "policy", "key", "tally", "erasure", "recovery")

@@ -1,0 +1,60 @@
+"""What the gate hands to the log: a `Draft`, still without number, time of logging and salts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+JSON: TypeAlias = "bool | int | str | Sequence[JSON] | Mapping[str, JSON] | None"
+"""What an entry may hold: no floats, so that canonical JSON is unambiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A duty to be done ``after`` the entry's time of logging."""
+
+    do: str
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A granted approval: the pending entry it answers, for which elements, until when."""
+
+    entry: int
+    elements: tuple[str, ...]
+    by: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One entry to append, with everything that must happen in the same transaction.
+
+    ``fields`` are committed values by name (without kind and the times, node and sequence, which
+    the append adds). ``sealed`` goes into the envelope alone. ``open`` is published and belongs
+    to public kinds. ``requester`` and ``domain`` feed the keyed index. ``question`` identifies
+    the question for approvals (see `gate.question_key`). ``uses`` is the pending entry whose
+    grant this disclosure spends: the append fails with `ApprovalSpent` if it was used or ran
+    out. ``budget`` is how many entries with a budget this requester may leave per UTC day:
+    `BudgetSpent` beyond. ``valid_until`` is the credential's end, checked again at the append
+    (`CredentialRefused`).
+    """
+
+    kind: str
+    policy: str
+    decided_at: datetime
+    fields: Mapping[str, JSON] = field(default_factory=dict)
+    sealed: Mapping[str, JSON] = field(default_factory=dict)
+    open: Mapping[str, JSON] | None = None
+    requester: str = ""
+    domain: str = ""
+    question: bytes = b""
+    uses: int | None = None
+    grants: Grant | None = None
+    dues: tuple[Due, ...] = ()
+    done: int | None = None
+    budget: int | None = None
+    valid_until: datetime | None = None

@@ -1,0 +1,124 @@
+"""``whoisgate lookup``: ask a gateway, check the receipt, show what was released and why."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from whoisgate.audit.evidence import evidence_zip
+from whoisgate.audit.verify import VerificationFailed, VerifierKey, parse_vkey
+from whoisgate.cli import show
+from whoisgate.cli.output import AsJSON, print_json
+from whoisgate.errors import EvidenceError, ExtraMissing, MissingKey
+from whoisgate.formats import whois
+from whoisgate.policy.decide import Outcome
+from whoisgate.policy.load import load_text
+from whoisgate.policy.model import Policy
+from whoisgate.queries import Question
+from whoisgate.replay import replay
+
+if TYPE_CHECKING:
+    from whoisgate.client import Client, Reply
+
+EXIT_CODES = {Outcome.RELEASED: 0, Outcome.REFUSED: 3, Outcome.NEEDS_APPROVAL: 4}
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    RDAP = "rdap"
+    WHOIS = "whois"
+
+
+def lookup(
+    domain: Annotated[str, typer.Argument(help="The domain to ask about.")],
+    server: Annotated[str, typer.Option(help="The gateway's base URL.")],
+    token: Annotated[Path | None, typer.Option(help="A file with the bearer token.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="A purpose of RFC 9560.")] = None,
+    basis: Annotated[str | None, typer.Option(help="The legal basis.")] = None,
+    case: Annotated[str | None, typer.Option(help="The case's reference.")] = None,
+    elements: Annotated[
+        str | None, typer.Option(help="Elements asked for, separated by commas.")
+    ] = None,
+    urgency: Annotated[str | None, typer.Option(help="The ground of an urgent request.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    evidence: Annotated[
+        Path | None, typer.Option(help="Write answer, proof, policy and key as a zip.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The log's public key (vkey), or a file holding it.")
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Ask a gateway about a domain; exit 0 released, 3 refused, 4 needs approval."""
+    question = Question.of(
+        domain,
+        purpose=purpose,
+        basis=basis,
+        case=case,
+        elements=[e.strip() for e in elements.split(",")] if elements else None,
+        urgency=urgency,
+    )
+    with _client(server, token, key) as client:
+        reply = client.ask(question)
+        policy = _policy(client, reply)
+    if evidence is not None:
+        _write_evidence(evidence, reply, policy, key)
+    if as_json:
+        print_json(show.as_json(question.name, reply, policy))
+    elif form is Format.RDAP:
+        typer.echo(reply.body.decode())
+    elif form is Format.WHOIS and reply.outcome is Outcome.RELEASED:
+        typer.echo(whois.from_rdap(reply.body), nl=False)
+    else:
+        show.table(question.name, reply, policy)
+        if evidence is not None:
+            typer.echo(f"evidence written to {evidence}")
+    raise typer.Exit(EXIT_CODES[reply.outcome])
+
+
+def read_vkey(text: str) -> VerifierKey:
+    """A vkey given as such, or the file that holds it; raises `MissingKey`."""
+    path = Path(text)
+    try:
+        return parse_vkey((path.read_text("ascii") if path.exists() else text).strip())
+    except (OSError, UnicodeError, VerificationFailed) as error:
+        raise MissingKey(f"expected a vkey or a file holding one: {error}") from None
+
+
+def _client(server: str, token: Path | None, key: str | None) -> Client:
+    try:
+        from whoisgate.client import Client  # noqa: PLC0415  needs the gateway extra
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(f'expected `pip install "whoisgate[gateway]"`: {error.name}') from None
+    try:
+        credential = token.read_text("ascii").strip() if token else None
+    except (OSError, UnicodeError) as error:
+        raise MissingKey(f"the token file cannot be read: {type(error).__name__}") from None
+    return Client(server, token=credential, key=read_vkey(key) if key else None)
+
+
+def _policy(client: Client, reply: Reply) -> Policy | None:
+    """The policy that decided, fetched by the digest that the entry commits to, and replayed."""
+    if reply.receipt is None:
+        return None
+    digest = reply.receipt.leaf.policy
+    text = client.policy(digest)
+    if hashlib.sha256(text.encode()).hexdigest() != digest:
+        raise EvidenceError("the policy served is not the one that the entry names")
+    policy = load_text(text, "policy.yaml")
+    replay(policy, reply.receipt.fields)
+    return policy
+
+
+def _write_evidence(path: Path, reply: Reply, policy: Policy | None, key: str | None) -> None:
+    if reply.proof is None or policy is None or key is None:
+        raise EvidenceError("expected a gated answer: the public view leaves no evidence")
+    packed = evidence_zip(reply.body, reply.proof, policy.text, read_vkey(key).text)
+    with path.open("xb") as file:
+        file.write(packed)

@@ -1,0 +1,202 @@
+"""What an operator does: ``init``, ``serve``, ``approve``, ``obligations``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from whoisgate import app
+from whoisgate.audit.draft import JSON
+from whoisgate.cli import demo_folder
+from whoisgate.cli.output import AsJSON, console, print_json
+from whoisgate.elements import ELEMENTS
+from whoisgate.errors import ExtraMissing, UnknownEntry
+
+FolderArgument = Annotated[Path, typer.Argument(help="The folder that `whoisgate init` made.")]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder that does not exist, or is empty.")],
+    auditor: Annotated[
+        list[Path] | None,
+        typer.Option(help="An auditor's X25519 public key (PEM); may be given several times."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The host in the log's name.")] = "localhost",
+    base_url: Annotated[
+        str, typer.Option(help="What links and receipts begin with.")
+    ] = "http://127.0.0.1:8043/",
+    web_form: Annotated[
+        str | None, typer.Option(help="The web form that stands in for e-mail addresses.")
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Add a made-up registrar and an investigator's token.")
+    ] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Make the folder of a new gate: configuration, keys, database, empty log."""
+    if demo:
+        made = demo_folder.make(folder, base_url=base_url, auditors=auditor or [])
+    else:
+        made = app.init(
+            folder, host=host, base_url=base_url, auditors=auditor or [], web_form=web_form
+        )
+    vkey = (folder / "keys" / "log.vkey").read_text().strip()
+    if as_json:
+        print_json({"folder": str(folder), "origin": made.config.gate.origin, "vkey": vkey})
+        return
+    typer.echo(f"made {folder}/")
+    typer.echo("  whoisgate.toml   configuration: name your [source] here")
+    typer.echo("  whoisgate.db     the log and its vault; shred.slots holds the shred secrets")
+    typer.echo("  keys/            private: log.key, operator.key; public: log.vkey")
+    typer.echo("  log/             what the world may read: checkpoint and tiles")
+    typer.echo(f"the log's public key, for everybody who verifies:\n  {vkey}")
+    typer.echo(f"next: whoisgate serve {folder}")
+
+
+def serve(
+    folder: FolderArgument,
+    rdap: Annotated[str | None, typer.Option(help="HOST:PORT for RDAP over HTTP.")] = None,
+    whois: Annotated[str | None, typer.Option(help="HOST:PORT for WHOIS.")] = None,
+    allow_draft: Annotated[
+        bool, typer.Option(help="Take a policy with unchecked citations.")
+    ] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Answer RDAP and WHOIS until stopped; drains on SIGTERM."""
+    try:
+        from whoisgate import gateway  # noqa: PLC0415  needs the gateway extra
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(f'expected `pip install "whoisgate[gateway]"`: {error.name}') from None
+
+    def ready(addresses: dict[str, str]) -> None:
+        if as_json:
+            print_json(dict(addresses))
+        else:
+            for name, address in addresses.items():
+                typer.echo(f"{name:5} {address}")
+        sys.stdout.flush()
+
+    gateway.serve(
+        app.Folder.at(folder),
+        gateway.address(rdap) if rdap else None,
+        gateway.address(whois) if whois else None,
+        allow_draft=allow_draft,
+        ready=ready,
+    )
+
+
+def approve(
+    entry: Annotated[int | None, typer.Argument(help="The number of a pending question.")] = None,
+    elements: Annotated[
+        str | None, typer.Option(help="Elements to approve, separated by commas.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Who approves.")] = None,
+    valid: Annotated[str, typer.Option(help="How long it may be used, as in 72h or 30d.")] = "72h",
+    folder: Annotated[Path, typer.Option("--dir", help="The gate's folder.")] = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Grant a pending question; without a number, list the pending ones."""
+    gate = app.Folder.at(folder)
+    if entry is None:
+        _list_pending(gate, as_json=as_json)
+        return
+    if not elements or not by:
+        raise typer.BadParameter("an approval needs --elements and --by")
+    names = [name.strip() for name in elements.split(",") if name.strip()]
+    unknown = [name for name in names if name not in ELEMENTS]
+    if unknown:
+        raise typer.BadParameter(f"no such element: {', '.join(unknown)}")
+    expires = app.utc_now() + _delay(valid)
+    receipt = app.approve(gate, entry, names, by, expires)
+    if as_json:
+        print_json({"entry": receipt.index, "approves": entry, "expires": expires.isoformat()})
+    else:
+        typer.echo(
+            f"question {entry} approved until {expires:%Y-%m-%d %H:%M} UTC; "
+            f"logged as entry {receipt.index}"
+        )
+
+
+def obligations(
+    done: Annotated[int | None, typer.Option(help="Mark this one as done.")] = None,
+    folder: Annotated[Path, typer.Option("--dir", help="The gate's folder.")] = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Show what is due and what is overdue, or mark one as done."""
+    gate = app.Folder.at(folder)
+    if done is not None:
+        receipt = app.done(gate, done)
+        if as_json:
+            print_json({"done": done, "entry": receipt.index})
+        else:
+            typer.echo(f"obligation {done} done; logged as entry {receipt.index}")
+        return
+    now = app.utc_now()
+    with gate.opened() as log:
+        due = [o for o in log.obligations() if o.done_at is None]
+    rows: list[dict[str, JSON]] = [
+        {
+            "id": o.id,
+            "do": o.do,
+            "entry": o.entry,
+            "due": o.due_at.isoformat(),
+            "overdue": o.due_at <= now,
+        }
+        for o in due
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("id", "duty", "entry", "due (UTC)", "", box=None)
+    for o in due:
+        mark = "[red]OVERDUE[/red]" if o.due_at <= now else ""
+        table.add_row(str(o.id), o.do, str(o.entry), f"{o.due_at:%Y-%m-%d %H:%M}", mark)
+    console().print(table if due else "nothing is due")
+
+
+def _list_pending(gate: app.Folder, *, as_json: bool) -> None:
+    key = gate.operator_key()
+    with gate.opened() as log:
+        opened = [(p, log.open_entry(p.entry, key).fields) for p in log.pending()]
+    rows: list[dict[str, JSON]] = [
+        {
+            "id": p.entry,
+            "asked_at": p.logged_at.isoformat(),
+            **{
+                name: fields[name]
+                for name in ("domain", "authority", "person", "purpose", "basis", "case", "asked")
+            },
+        }
+        for p, fields in opened
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        typer.echo("no question is pending")
+    for (p, fields), row in zip(opened, rows, strict=True):
+        typer.echo(
+            f"{row['id']}  {fields['domain']}  asked {p.logged_at:%Y-%m-%d %H:%M} UTC by "
+            f"{fields['person']} of {fields['authority']}\n"
+            f"   purpose {fields['purpose']}, basis {fields['basis']}, case {fields['case']}\n"
+            f"   elements {', '.join(map(str, _names(fields['asked'])))}"
+        )
+
+
+def _names(value: JSON) -> list[JSON]:
+    if not isinstance(value, list):
+        raise UnknownEntry("expected a list of elements in the envelope")
+    return value
+
+
+def _delay(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,4})([hd])", text)
+    if not match:
+        raise typer.BadParameter("expected a time such as 72h or 30d")
+    return timedelta(**{{"h": "hours", "d": "days"}[match[2]]: int(match[1])})

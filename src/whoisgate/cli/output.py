@@ -1,0 +1,38 @@
+"""How the commands print: for a person by default, one JSON document with ``--json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from whoisgate.audit.draft import JSON
+from whoisgate.errors import WhoisgateError
+
+AsJSON = Annotated[bool, typer.Option("--json", help="One JSON document for a program.")]
+
+
+def console() -> Console:
+    """Standard output for a person; honours NO_COLOR and the terminal's width."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def print_json(value: JSON) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def fail(error: WhoisgateError, *, as_json: bool) -> None:
+    """One line on standard error, or an error object on standard output."""
+    if as_json:
+        print_json({"error": {"code": error.code, "message": str(error)}})
+    else:
+        sys.stderr.write(f"whoisgate: {error.code}: {printable(str(error))}\n")
+
+
+def printable(text: str) -> str:
+    """``text`` without control characters, so that nobody's value can move the cursor."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,79 @@
+"""``whoisgate redact``: the public view of captured answers, offline."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from whoisgate import app
+from whoisgate.formats import offline, rdap
+from whoisgate.policy.decide import edition
+from whoisgate.policy.load import load, load_named
+from whoisgate.policy.model import Policy
+from whoisgate.redact import Substitutes
+
+OFFLINE_URL = "https://rdap.invalid/"
+"""What links begin with where no gateway answers."""
+
+
+class Input(StrEnum):
+    """What a captured answer is."""
+
+    AUTO = "auto"
+    RDAP = "rdap"
+
+
+class Output(StrEnum):
+    """What the public view is printed as."""
+
+    RDAP = "rdap"
+    WHOIS = "whois"
+
+
+def redact(
+    file: Annotated[Path | None, typer.Argument(help="A captured answer; default: stdin.")] = None,
+    policy: Annotated[str, typer.Option(help="A shipped policy's name, or a file.")] = "icann-gtld",
+    source: Annotated[Input, typer.Option("--from", help="The captured format.")] = Input.AUTO,
+    to: Annotated[Output, typer.Option("--to", help="The printed format.")] = Output.RDAP,
+    web_form: Annotated[
+        str, typer.Option(help="The web form that stands in for an e-mail address.")
+    ] = "https://contact.invalid/?domain={domain}&role={role}",
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Many: one JSON object a line, in and out.")
+    ] = False,
+) -> None:
+    """Print what the public may see of a captured answer."""
+    now = edition(_policy(policy), app.utc_now())
+    substitutes = Substitutes(app.entropy(32), web_form=web_form)
+    settings = rdap.Settings(base_url=OFFLINE_URL, terms_url=f"{OFFLINE_URL}help")
+    with file.open("rb") if file else nullcontext(sys.stdin.buffer) as captured:
+        if jsonl:
+            for line in offline.redact_lines(
+                _lines(captured), edition=now, substitutes=substitutes, settings=settings
+            ):
+                sys.stdout.buffer.write(line)
+            return
+        raw = captured.read(offline.MAX_LINE_BYTES)
+    redacted = offline.redact_answer(
+        raw, form=source.value, edition=now, substitutes=substitutes, settings=settings
+    )
+    sys.stdout.buffer.write(redacted.rdap + b"\n" if to is Output.RDAP else redacted.whois)
+
+
+def _lines(captured: BinaryIO) -> Iterator[bytes]:
+    """Lines of bounded memory: of one that is too long, enough to tell so."""
+    limit = offline.MAX_LINE_BYTES + 1
+    while line := captured.readline(limit):
+        yield line
+        while len(line) == limit and not line.endswith(b"\n"):
+            line = captured.readline(limit)
+
+
+def _policy(name: str) -> Policy:
+    return load(Path(name)) if name.endswith((".yaml", ".yml")) else load_named(name)

@@ -1,0 +1,115 @@
+"""An answer on the screen: each element with its value, or why it is withheld, and the law."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from rich.markup import escape
+from rich.table import Table
+
+from whoisgate.audit.draft import JSON
+from whoisgate.cli.output import console, printable
+from whoisgate.elements import ELEMENTS, Element
+from whoisgate.formats import rdap
+from whoisgate.policy.decide import Decision, Outcome
+from whoisgate.policy.explain import Reason, explain
+from whoisgate.policy.model import Policy
+from whoisgate.records import Record
+from whoisgate.replay import replay
+
+if TYPE_CHECKING:
+    from whoisgate.client import Reply
+
+
+def shown(record: Record) -> dict[Element, str]:
+    """The values of an answer that has left a gate, one line each, in registry order."""
+    found: dict[Element, list[str]] = {e: [] for e in ELEMENTS.values()}
+    for element, value in record.values.items():
+        found[element] += [value] if isinstance(value, str) else value
+    for contact in record.contacts:
+        for field, value in contact.values.items():
+            known = ELEMENTS[f"{contact.role}.{field}"]
+            found[known] += [value] if isinstance(value, str) else value
+    for server in record.nameservers:
+        found[ELEMENTS["nameserver.name"]].append(server.name)
+        found[ELEMENTS["nameserver.ipv4"]] += server.ipv4
+        found[ELEMENTS["nameserver.ipv6"]] += server.ipv6
+    return {e: printable(", ".join(v)) for e, v in found.items() if v}
+
+
+def declared(body: bytes) -> list[str]:
+    """The names of what an RDAP answer declares as redacted (RFC 9537 §4.2)."""
+    entries = orjson.loads(body).get("redacted", [])
+    names = (entry.get("name", {}) for entry in entries)
+    return [printable(str(n.get("type") or n.get("description"))) for n in names]
+
+
+def law(reason: Reason) -> str:
+    """Rule and law of one element in a few words."""
+    cited = "; ".join(f"{c.instrument} {c.article}" for c in reason.law)
+    return f"{', '.join(reason.rules)} ({cited})" if cited else ", ".join(reason.rules)
+
+
+def table(name: str, reply: Reply, policy: Policy | None) -> None:
+    """Print an answer as a table for a person."""
+    out = console()
+    decision = _decision(reply, policy)
+    out.print(f"[bold]{name}[/bold]: {reply.outcome.value.replace('_', ' ')}")
+    if reply.receipt is not None:
+        out.print(
+            f"entry {reply.receipt.index} of a log of {reply.receipt.size}: receipt verified "
+            "against the pinned key"
+        )
+    reasons = explain(policy, decision) if policy and decision else {}
+    if reply.outcome is Outcome.RELEASED:
+        values = shown(rdap.decode(reply.body))
+        rows = Table("element", "value", "rule (law)", box=None, pad_edge=False)
+        for column in rows.columns:
+            column.overflow = "fold"
+        for element, value in values.items():
+            reason = reasons.get(element)
+            rows.add_row(element.name, escape(value), escape(law(reason)) if reason else "")
+        out.print(rows)
+    missing = [r for r in reasons.values() if r.asked and r.element not in _released(decision)]
+    for reason in missing:
+        what = "; ".join(reason.missing)
+        out.print(f"withheld {reason.element.name}: {escape(what)}")
+    if not reasons:
+        withheld = declared(reply.body)
+        out.print(f"withheld: {escape(', '.join(withheld)) or 'nothing declared'}")
+
+
+def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
+    """An answer as one document for a program."""
+    decision = _decision(reply, policy)
+    reasons = explain(policy, decision) if policy and decision else {}
+    released: dict[str, JSON] = {}
+    withheld: dict[str, JSON] = {}
+    if reply.outcome is Outcome.RELEASED:
+        for element, value in shown(rdap.decode(reply.body)).items():
+            reason = reasons.get(element)
+            released[element.name] = {
+                "value": value,
+                "rules": list(reason.rules) if reason else None,
+            }
+    for reason in reasons.values():
+        if reason.asked and reason.element not in _released(decision):
+            withheld[reason.element.name] = {"missing": list(reason.missing)}
+    return {
+        "name": name,
+        "outcome": reply.outcome.value,
+        "entry": reply.receipt.index if reply.receipt else None,
+        "receipt": "verified" if reply.receipt else None,
+        "released": released,
+        "withheld": withheld,
+        "declared": list(declared(reply.body)),
+    }
+
+
+def _decision(reply: Reply, policy: Policy | None) -> Decision | None:
+    return replay(policy, reply.receipt.fields) if policy and reply.receipt else None
+
+
+def _released(decision: Decision | None) -> frozenset[Element]:
+    return frozenset(decision.rulings) if decision else frozenset()

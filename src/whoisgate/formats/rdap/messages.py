@@ -1,0 +1,75 @@
+"""RDAP answers that hold no record: refusals, questions that wait for approval, errors, help.
+
+Equal decisions give equal bytes: nothing here ever sees a record or a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import orjson
+
+from whoisgate.elements import ELEMENTS, Element
+from whoisgate.formats.rdap.frame import (
+    BASE_CONFORMANCE,
+    ICANN_CONFORMANCE,
+    REDACTED_CONFORMANCE,
+    Notice,
+    Settings,
+    notice,
+    notices,
+)
+from whoisgate.policy.decide import Decision, Outcome
+from whoisgate.policy.explain import Reason, sentence
+
+_DISCLOSURE: Final = (
+    "A domain's answer is the public view. A question beyond it needs a credential and a "
+    "Disclosure-Request header with purpose, basis, case and elements; every answer is logged."
+)
+
+
+def encode_refusal(decision: Decision, reasons: Mapping[Element, Reason]) -> bytes:
+    """The answer to a question that releases nothing: 403, or 202 when approval would do.
+
+    One line for each element that was asked for, in registry order (RFC 9083 §6).
+    """
+    asked = [e for e in ELEMENTS.values() if e in decision.asked]
+    lines = [sentence(reasons[element]) for element in asked]
+    if decision.outcome is Outcome.NEEDS_APPROVAL:
+        told = notice("Approval needed", ["These elements need approval before release.", *lines])
+        return orjson.dumps({"rdapConformance": BASE_CONFORMANCE, "notices": [told]})
+    return _error(403, "Disclosure refused", lines or ["The question names no elements."])
+
+
+def encode_error(status: int, title: str, code: str, description: list[str]) -> bytes:
+    """An error answer (RFC 9083 §6); ``code`` is the stable number that its text begins with."""
+    first, *rest = description or [title]
+    return _error(status, title, [f"{code}: {first}", *rest])
+
+
+def encode_help(settings: Settings, more: Sequence[Notice] = ()) -> bytes:
+    """The help answer (RFC 9083 §7): everything supported, and the operator's notices."""
+    value = f"{settings.base_url}help"
+    profile = ICANN_CONFORMANCE if settings.icann_profile else ()
+    return orjson.dumps(
+        {
+            "rdapConformance": [*BASE_CONFORMANCE, REDACTED_CONFORMANCE, *profile],
+            "notices": [
+                *notices(settings, value, profiled=settings.icann_profile),
+                notice("Disclosure", [_DISCLOSURE]),
+                *more,
+            ],
+        }
+    )
+
+
+def _error(status: int, title: str, lines: Sequence[str]) -> bytes:
+    return orjson.dumps(
+        {
+            "rdapConformance": BASE_CONFORMANCE,
+            "errorCode": status,
+            "title": title,
+            "description": lines,
+        }
+    )

@@ -1,0 +1,172 @@
+"""Check a policy: every finding at once, by position, and the policy itself if none is an error.
+
+Shape, words and globs come from `read`, composition from `compose`, the proofs from `prove`; here
+each becomes a finding with its number. Rules are proved only once everything could be read: a
+rule with a hole in it proves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from whoisgate.elements import Element
+from whoisgate.errors import Finding, Position
+from whoisgate.policy.compose import Bundle, Find, Whole, compose, find_nothing, gather
+from whoisgate.policy.files import finder, is_draft, read_file
+from whoisgate.policy.findings import Report, TooManyFindings
+from whoisgate.policy.model import Policy, Rule
+from whoisgate.policy.prove import breaches, conflicts, idle, revealed
+from whoisgate.policy.read import CONTACT_ROLES, Document
+from whoisgate.policy.search import Search, TooManyCases
+
+_SHOWN = 3
+
+
+def check_text(text: str, name: str = "policy.yaml", *, draft: bool | None = None) -> list[Finding]:
+    """All findings in one text; empty when it is a policy without fault.
+
+    ``draft`` says whether unchecked citations are allowed; None warns of them.
+    """
+    report = Report()
+    examine(text, name, find_nothing, report, draft=draft)
+    return report.findings
+
+
+def check_file(path: str | Path) -> list[Finding]:
+    """All findings in one file and in the policies that it includes; never raises."""
+    where, report = Path(path), Report()
+    text = read_file(where, report)
+    if text is not None:
+        examine(text, str(where), finder(where, report), report, draft=is_draft(where))
+    return report.findings
+
+
+def examine(
+    text: str, file: str, find: Find, report: Report, *, draft: bool | None
+) -> Policy | None:
+    """The policy in ``text``, unless the report has an error; its findings go into the report.
+
+    ``draft`` None: the policy is a draft exactly if a citation is unchecked.
+    """
+    try:
+        bundle = gather(text, file, find, report)
+        if bundle is None:
+            return None
+        whole = compose(bundle, report)
+        _citations(bundle, report, draft=draft)
+        _rules(whole.rules, report)
+        if not report.broken:
+            _proofs(bundle.main, whole, report)
+    except TooManyFindings:
+        return None
+    return None if report.broken else _policy(bundle, whole, draft=draft)
+
+
+def _policy(bundle: Bundle, whole: Whole, *, draft: bool | None) -> Policy:
+    main = bundle.main
+    unchecked = any(d.unchecked for d in bundle.documents.values())
+    return Policy(
+        main.name,
+        main.version,
+        bundle.text,
+        hashlib.sha256(bundle.text.encode()).hexdigest(),
+        whole.rules,
+        whole.invariants,
+        main.reveals,
+        whole.defaults,
+        unchecked if draft is None else draft,
+        main.description,
+    )
+
+
+def _citations(bundle: Bundle, report: Report, *, draft: bool | None) -> None:
+    for document in bundle.documents.values():
+        for at in document.unchecked:
+            message = "citation without `checked`, the day on which somebody read the text"
+            if draft is False:
+                hint = "a policy with unchecked citations belongs in `drafts/`"
+                report.error("WG210", message, at, hint)
+            else:
+                report.warning("WG210", message, at)
+
+
+def _rules(rules: Iterable[Rule], report: Report) -> None:
+    """What can be said of each rule alone."""
+    for rule in rules:
+        personal = [e for e in rule.elements if e.personal]
+        if rule.action == "grant" and personal and not rule.law:
+            message = f"rule `{rule.id}` grants personal {_named(personal)} without `law`"
+            report.error("WG208", message, rule.position)
+        names_requester = any(a.attribute == "requester" for a in (*rule.when, *rule.unless))
+        if rule.action == "cap" and personal and not names_requester:
+            message = f"cap `{rule.id}` on personal {_named(personal)} names no `requester`"
+            hint = "to withhold from the public, leave out the grant"
+            report.warning("WG211", message, rule.position, hint)
+        kind = rule.treatment.kind
+        lower = [e for e in rule.elements if e.supported(kind) is not kind]
+        if lower:
+            word = kind.name.lower()
+            message = f"rule `{rule.id}`: {_named(lower)} does not support `{word}`"
+            report.warning("WG213", message, rule.position, "a lower treatment applies")
+
+
+def _proofs(main: Document, whole: Whole, report: Report) -> None:
+    """What can be said of all rules together."""
+    search = Search()
+    try:
+        _idle(whole, report, search)
+        _conflicts(whole, report, search)
+        _invariants(whole, report, search)
+        _reveals(main, whole, report, search)
+    except TooManyCases as bound:
+        hint = "fewer conditions in caps and `unless` need fewer steps"
+        report.error("WG215", str(bound), main.position, hint)
+
+
+def _idle(whole: Whole, report: Report, search: Search) -> None:
+    for rule in whole.rules:
+        if rule.action == "grant" and any(o.after is None for o in rule.obligations):
+            message = f"rule `{rule.id}` grants nothing: an obligation has no `after`"
+            hint = "an obligation that cannot be scheduled means withhold"
+            report.warning("WG212", message, rule.position, hint)
+        elif idle(rule, search):
+            message = f"rule `{rule.id}` can never matter"
+            report.warning("WG212", message, rule.position, "no question meets its conditions")
+
+
+def _conflicts(whole: Whole, report: Report, search: Search) -> None:
+    for element, first, second in conflicts(whole.rules, search):
+        message = (
+            f"rules `{first.id}` and `{second.id}` give `{element}` "
+            f"`{first.treatment}` and `{second.treatment}`"
+        )
+        report.error("WG206", message, second.position, "let one exclude the other")
+
+
+def _invariants(whole: Whole, report: Report, search: Search) -> None:
+    for invariant in whole.invariants:
+        for element, treatment, rule, witness in breaches(whole.rules, invariant, search):
+            message = (
+                f"invariant `{invariant.id}` does not hold: rule `{rule.id}` gives "
+                f"`{element}` `{treatment}` when `{witness or 'anybody asks'}`"
+            )
+            report.error("WG207", message, invariant.position)
+
+
+def _reveals(main: Document, whole: Whole, report: Report, search: Search) -> None:
+    public = main.reveals.get("public", frozenset())
+    for requester in dict.fromkeys(("public", *main.reveals)):
+        at: Position = main.reveals_at.get(requester, main.position)
+        named = main.reveals.get(requester, frozenset()) | public
+        for fact, element in revealed(whole.rules, requester, named, search):
+            how = "can be shown" if fact == CONTACT_ROLES else "depends on it"
+            message = f"`{requester}` can infer `{fact}`: `{element}` {how}"
+            report.error("WG209", message, at, f"name `{fact}` under `reveals`, or change the rule")
+
+
+def _named(elements: Iterable[Element]) -> str:
+    names = sorted(e.name for e in elements)
+    more = f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else ""
+    return f"`{', '.join(names[:_SHOWN])}`{more}"

@@ -1,0 +1,56 @@
+"""Load a policy: from a file, from a text, or one that ships. Only a sound one loads.
+
+Everything raises `PolicyError` with all findings if one of them is an error. A policy's digest is
+the SHA-256 of its text; with included policies the text is the bundle, which loads alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from whoisgate.errors import PolicyError
+from whoisgate.policy.check import examine
+from whoisgate.policy.compose import find_nothing
+from whoisgate.policy.fields import NAME
+from whoisgate.policy.files import finder, is_draft, read_file, shipped, shipped_folder
+from whoisgate.policy.findings import Report, nearest, quoted, refusal
+from whoisgate.policy.model import Policy
+
+
+def load(path: str | Path) -> Policy:
+    """The policy in a file, with those that it includes; a draft if it lies in `drafts/`.
+
+    Included policies are looked for beside the file, then among the shipped ones.
+    """
+    where, report = Path(path), Report()
+    text = read_file(where, report)
+    policy = None
+    if text is not None:
+        find = finder(where, report)
+        policy = examine(text, str(where), find, report, draft=is_draft(where))
+    return _sound(policy, where.name, report)
+
+
+def load_text(text: str, name: str = "policy.yaml") -> Policy:
+    """The policy in a text or bundle, as from an archive; ``name`` stands in positions.
+
+    A text does not say where it lay: the policy is a draft if a citation is unchecked. Nothing
+    is included that does not stand in the text.
+    """
+    report = Report()
+    return _sound(examine(text, name, find_nothing, report, draft=None), name, report)
+
+
+def load_named(name: str) -> Policy:
+    """A policy that ships, by its name: ``icann-gtld``."""
+    path = shipped_folder() / f"{name}.yaml"
+    if not NAME.fullmatch(name) or not path.is_file():
+        hint = nearest(name, shipped())
+        raise PolicyError(f"no policy {quoted(name)} ships{f': {hint}' if hint else ''}")
+    return load(path)
+
+
+def _sound(policy: Policy | None, name: str, report: Report) -> Policy:
+    if policy is None:
+        raise refusal(name, report.findings)
+    return policy

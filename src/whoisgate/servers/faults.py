@@ -1,0 +1,96 @@
+"""How each error ends at an exit: one table, from class to status, title and sentence.
+
+Only errors of the requester's own question may be told in their own words; everything else is
+told by number and a constant sentence, so that no cause, path or value leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from whoisgate import errors
+from whoisgate.errors import WhoisgateError
+
+
+class Fault(NamedTuple):
+    """One row: HTTP status, RDAP title, the constant sentence, and more HTTP headers.
+
+    ``own`` rows tell RDAP clients the error's own message, which says what was expected.
+    """
+
+    status: int
+    title: str
+    sentence: str
+    own: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+_RETRY = ((b"retry-after", b"10"),)
+_CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+_INVALID = ((b"www-authenticate", b'Bearer error="invalid_token"'),)
+
+FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
+    {
+        WhoisgateError: Fault(500, "Internal error", "the server failed"),
+        errors.RequesterError: Fault(400, "Bad request", "the query cannot be used"),
+        errors.MalformedName: Fault(400, "Malformed name", "not a domain name", own=True),
+        errors.SuffixNotServed: Fault(404, "Not served", "this server has no such suffix"),
+        errors.NameNotFound: Fault(404, "Not found", "no record of this domain", own=True),
+        errors.MalformedQuestion: Fault(400, "Malformed question", "not a question", own=True),
+        errors.CredentialRequired: Fault(
+            401,
+            "Credential required",
+            "a question beyond the public view needs a credential",
+            headers=_CHALLENGE,
+        ),
+        errors.CredentialRefused: Fault(
+            401, "Credential refused", "the credential does not hold", own=True, headers=_INVALID
+        ),
+        errors.ClearText: Fault(
+            400,
+            "Clear text",
+            "credentials and questions beyond the public view are taken over TLS alone; "
+            "what came was not read, and should not be used again",
+        ),
+        errors.BudgetSpent: Fault(
+            429, "Budget spent", "today's budget of unanswered questions is used up"
+        ),
+        errors.UnsupportedQuery: Fault(
+            501, "Not implemented", "this server answers queries about domains alone"
+        ),
+        errors.ApprovalSpent: Fault(
+            409, "Approval spent", "the approval was used or ran out; ask again"
+        ),
+        errors.ReceiptNotFound: Fault(404, "Not found", "no receipt at this address"),
+        errors.TooManyRequests: Fault(
+            429, "Too many requests", "too many connections at once; try again later"
+        ),
+        errors.DoNotTrackRefused: Fault(
+            403, "Do-not-track refused", "every answer beyond the public view is logged"
+        ),
+        errors.SourceError: Fault(502, "Source failed", "registration data could not be read"),
+        errors.SourceTooSlow: Fault(504, "Source too slow", "registration data took too long"),
+        errors.LogUnavailable: Fault(
+            503,
+            "Log unavailable",
+            "answers beyond the public view wait until the log can be written",
+            headers=_RETRY,
+        ),
+    }
+)
+"""Every row; an error without a row of its own has its nearest ancestor's."""
+
+
+def fault(error: Exception) -> Fault:
+    """The row for ``error``; one that is not ours counts as a failure of the server."""
+    for kind in type(error).__mro__:
+        if kind in FAULTS:
+            return FAULTS[kind]
+    return FAULTS[WhoisgateError]
+
+
+def code(error: Exception) -> str:
+    """The stable number of ``error``."""
+    return error.code if isinstance(error, WhoisgateError) else WhoisgateError.code

@@ -1,0 +1,83 @@
+"""The HTTP protocol of uvicorn with bounds that it leaves to others.
+
+A request's head must arrive within a deadline and within 32 KiB; bodies are never read, so they
+count as well. Connections are bounded in all and per network; an answer that nobody reads is
+dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from whoisgate.servers.places import Places
+from whoisgate.servers.settings import ServerSettings
+
+MAX_HEAD: Final = 32 * 1024
+"""Bytes that a client may send before a request's head is complete."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection; `bounded_protocol` makes the class that has settings and places."""
+
+    settings: ClassVar[ServerSettings]
+    places: ClassVar[Places]
+    _place: int | str | None = None
+    _deadline: asyncio.TimerHandle | None = None
+    _received = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a place, or close."""
+        super().connection_made(transport)
+        self._place = self.places.take(self.client[0] if self.client else "")
+        if self._place is None:
+            transport.abort()
+        else:
+            self._arm(self.settings.request_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back."""
+        self._disarm()
+        if self._place is not None:
+            self.places.leave(self._place)
+            self._place = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes before the next complete head."""
+        self._received += len(data)
+        if self._received > MAX_HEAD:
+            self.transport.abort()
+            return
+        super().data_received(data)
+        # Zero once a head was complete; what follows it is another head, or a body.
+        if self._received and self._deadline is None:
+            self._arm(self.settings.request_s)
+
+    def on_headers_complete(self) -> None:
+        """The head came in time."""
+        self._received = 0
+        self._disarm()
+        super().on_headers_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, and drop it if what was written does not leave."""
+        super().timeout_keep_alive_handler()
+        self._arm(self.settings.drain_s)
+
+    def _arm(self, delay_s: float) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(delay_s, self.transport.abort)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def bounded_protocol(settings: ServerSettings) -> type[asyncio.Protocol]:
+    """A protocol class for uvicorn; all connections made by it share one count."""
+    members = {"settings": settings, "places": Places(settings)}
+    return cast("type[asyncio.Protocol]", type("Bounded", (BoundedProtocol,), members))

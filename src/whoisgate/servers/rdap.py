@@ -1,0 +1,305 @@
+"""RDAP over HTTP as an ASGI application (RFC 7480, 9082, 9083).
+
+A public look-up that is at hand is answered by a few lines of raw ASGI; `Pages` has everything
+that is not about a domain. Rules: only GET and HEAD; whatever is gated, authenticated or wrong is
+`no-store`; nothing that a client sends (`Host`, query, names) shapes a link, a log line or a
+header; no exception's text leaves unless it is about the requester's own question; the log tells
+method, status, number and duration and no name, token or value.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from whoisgate.errors import (
+    ClearText,
+    CredentialRefused,
+    CredentialRequired,
+    DoNotTrackRefused,
+    LogUnavailable,
+    RequesterError,
+    UnsupportedQuery,
+    WhoisgateError,
+)
+from whoisgate.formats import disclosure_request, rdap
+from whoisgate.gate import Answer, AsyncGate
+from whoisgate.policy.decide import Outcome
+from whoisgate.queries import PUBLIC, Question, Requester
+from whoisgate.servers import request
+from whoisgate.servers.faults import code, fault
+from whoisgate.servers.pages import KINDS, Pages, Policies, Receipts
+from whoisgate.servers.settings import ServerSettings
+
+PUBLIC_MAX_AGE_S: Final = 60
+"""How long anybody may keep a public answer; it depends on nothing of the record."""
+
+NOT_READY_S: Final = 30
+"""How long after a failed append the server calls itself not ready for gated questions."""
+
+UNSUPPORTED: Final = frozenset(
+    {
+        "autnum", "autnums", "domains", "entities", "entity", "farv1_session", "ip", "ips",
+        "nameserver", "nameservers",
+    }
+)  # fmt: skip
+"""Query types of RFC 9082, 9536, 9560 and 9910 that end in 501 (RFC 9082 §1)."""
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_LOG = logging.getLogger("whoisgate")
+_RDAP: Final[Headers] = (
+    (b"content-type", b"application/rdap+json"),
+    (b"access-control-allow-origin", b"*"),
+)
+_PUBLIC: Final[Headers] = (
+    *_RDAP,
+    (b"cache-control", b"public, max-age=%d" % PUBLIC_MAX_AGE_S),
+    (b"vary", b"Authorization, Disclosure-Request"),
+)
+_PRIVATE: Final[Headers] = (*_RDAP, (b"cache-control", b"no-store"))
+_SLOW: Final = frozenset(
+    {b"authorization", b"disclosure-request", b"content-length", b"transfer-encoding"}
+)
+_STATUS: Final = {Outcome.RELEASED: 200, Outcome.NEEDS_APPROVAL: 202, Outcome.REFUSED: 403}
+_CLOSE: Final[Headers] = ((b"connection", b"close"),)
+
+
+class Authenticator(Protocol):
+    """Whatever tells who holds a bearer token."""
+
+    def authenticate(self, token: str, now: datetime) -> Requester:
+        """The requester; raises `CredentialRefused`."""
+
+
+class Reply(NamedTuple):
+    """One finished HTTP answer, without its length; ``said`` is the number for the log."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    said: str = "-"
+
+
+def application(  # noqa: PLR0917  wiring, done once
+    gate: AsyncGate,
+    settings: ServerSettings,
+    bearer: Authenticator,
+    receipts: Receipts,
+    policies: Policies,
+    log_folder: Path,
+    clock: Callable[[], datetime],
+) -> ASGIApp:
+    """The whole HTTP side of a gate, as one ASGI application.
+
+    ``receipts`` gives the proof text for an entry, a token and a requester's identity, or raises
+    `ReceiptNotFound`; ``policies`` gives an archived bundle by its digest. Both run in threads.
+    """
+    return _Application(gate, settings, bearer, receipts, policies, log_folder, clock)
+
+
+class _Application:
+    def __init__(  # noqa: PLR0917  as `application`
+        self,
+        gate: AsyncGate,
+        settings: ServerSettings,
+        bearer: Authenticator,
+        receipts: Receipts,
+        policies: Policies,
+        log_folder: Path,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._gate, self._settings, self._bearer, self._clock = gate, settings, bearer, clock
+        self._not_ready_until: datetime | None = None
+        self._pages = Pages(
+            settings, receipts, policies, log_folder, self._identified, self._ready_for_gated
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; the quick half of a public look-up stands here in one piece."""
+        if scope["type"] != "http":
+            raise TypeError("expected an HTTP request")
+        path = scope["path"]
+        # Only a canonical name without question, credential or body is ever found at hand.
+        if path[:8] == "/domain/" and scope["method"] == "GET" and not scope["query_string"]:
+            for name, _ in scope["headers"]:
+                if name in _SLOW:
+                    break
+            else:
+                body = self._gate.cached_public(path[8:])
+                if body is not None:
+                    headers = [*_PUBLIC, (b"content-length", b"%d" % len(body))]
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
+                    await send({"type": "http.response.body", "body": body})
+                    _LOG.info("GET 200 - at hand")
+                    return
+        await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = self._clock()
+        out = _Recorder(
+            send, bodiless=scope["method"] == "HEAD", closing=request.carries_body(scope)
+        )
+        try:
+            reply = await self._reply(scope)
+            if reply is None:
+                await self._pages(scope, receive, out)
+        except Exception as error:  # noqa: BLE001  the last line before the socket
+            reply = self._failed(error)
+        if reply is not None and not out.status:
+            await _send(reply, out)
+        _LOG.info(
+            "%s %d %s %.1f ms",
+            scope["method"] if scope["method"] in {"GET", "HEAD"} else "other",
+            out.status,
+            reply.said if reply else "-",
+            (self._clock() - started) / timedelta(milliseconds=1),
+        )
+
+    async def _reply(self, scope: Scope) -> Reply | None:
+        """The answer to everything but a page, for which it is None."""
+        if scope["method"] not in {"GET", "HEAD"}:
+            allow = ((b"allow", b"GET, HEAD"),)
+            return _error(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET or HEAD", allow)
+        if request.body_too_large(scope):
+            limit = f"expected no body, or at most `{request.MAX_BODY}` bytes"
+            return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
+        path: str = scope["path"]
+        kind, _, rest = path.removeprefix("/").partition("/")
+        if kind == "domain":
+            return await self._domain(scope, rest)
+        if kind in UNSUPPORTED:
+            raise UnsupportedQuery("expected a query about a domain")
+        # Starlette's patterns end in `$`, which overlooks a line break at the end.
+        if kind in KINDS and path.isprintable():
+            return None
+        return _error(HTTPStatus.NOT_FOUND, "no such page")
+
+    async def _domain(self, scope: Scope, name: str) -> Reply:
+        arrived, said = self._clock(), request.read(scope)
+        if said.do_not_track:
+            raise DoNotTrackRefused("expected no `farv1_dnt`")
+        requester = self._requester(scope, said, arrived)
+        if requester is PUBLIC:
+            body = await self._gate.public(name)
+            return Reply(200, _PUBLIC, body)
+        question = _question(name, said)
+        try:
+            answer = await self._gate.answer(question, requester, arrived)
+        except LogUnavailable:
+            self._not_ready_until = arrived + timedelta(seconds=NOT_READY_S)
+            raise
+        return self._answered(answer)
+
+    def _answered(self, answer: Answer) -> Reply:
+        """The reply that an authenticated requester gets."""
+        receipt = answer.receipt
+        if receipt is None:
+            return Reply(200, _PRIVATE, answer.body)
+        self._not_ready_until = None
+        address = f"{self._settings.base_url}receipt/{receipt.index}/{receipt.token}"
+        headers = (
+            *_PRIVATE,
+            (b"disclosure-entry", b"%d" % receipt.index),
+            (b"disclosure-receipt", address.encode("ascii")),
+        )
+        return Reply(_STATUS[answer.outcome], headers, answer.body)
+
+    def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
+        """Who asks; the public, if nothing is said that only somebody known may say."""
+        return self._known(scope, said, now) if said.beyond_public else PUBLIC
+
+    def _known(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
+        """Who holds the credential, read only where nobody could read along."""
+        if not request.confidential(scope, self._settings.networks):
+            self._gate.count("clear_text")
+            raise ClearText("expected TLS, a trusted proxy, or loopback")
+        if not said.authorization:
+            self._gate.count("credential_required")
+            raise CredentialRequired("expected `Authorization: Bearer`")
+        try:
+            return self._bearer.authenticate(request.bearer_token(said.authorization), now)
+        except CredentialRefused:
+            self._gate.count("credential_refused")
+            raise
+
+    def _identified(self, scope: Scope) -> str:
+        """The identity of who asks for a page that needs one."""
+        return self._known(scope, request.read(scope), self._clock()).identity
+
+    def _ready_for_gated(self) -> bool:
+        """Whether no append has failed lately; reads the log as well."""
+        self._gate.log.granted(b"")
+        return self._not_ready_until is None or self._not_ready_until <= self._clock()
+
+    def _failed(self, error: Exception) -> Reply:
+        row, number = fault(error), code(error)
+        if not isinstance(error, RequesterError):
+            # Where it happened helps the operator; the error's text might hold a value.
+            _LOG.error("%s %s at %s", number, type(error).__name__, _place(error))
+        text = str(error) if row.own and isinstance(error, WhoisgateError) else row.sentence
+        body = rdap.encode_error(row.status, row.title, number, [text])
+        return Reply(row.status, (*_PRIVATE, *row.headers), body, number)
+
+
+class _Recorder:
+    """Passes messages on and keeps the status; for HEAD it leaves bodies out.
+
+    ``closing`` ends the connection after the answer, so that no unread body stays behind.
+    """
+
+    def __init__(self, send: Send, *, bodiless: bool, closing: bool) -> None:
+        self.status = 0
+        self._send, self._bodiless, self._closing = send, bodiless, closing
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self._closing:
+                message = {**message, "headers": [*message["headers"], *_CLOSE]}
+        elif self._bodiless:
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+def _question(name: str, said: request.Said) -> Question:
+    """The question of a request by somebody known; ``farv1_qp`` counts where nothing else is."""
+    if not said.disclosure:
+        return Question.of(name, purpose=said.purpose)
+    words = disclosure_request.parse(request.combined(said.disclosure))
+    return Question.of(
+        name,
+        purpose=words.purpose,
+        basis=words.basis,
+        case=words.case,
+        elements=words.elements,
+        urgency=words.urgency,
+    )
+
+
+def _place(error: Exception) -> str:
+    """File and line at which ``error`` was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+def _error(status: HTTPStatus, text: str, more: Headers = ()) -> Reply:
+    """An error of HTTP itself, in RDAP's form."""
+    body = rdap.encode_error(status, status.phrase, "WG100", [text])
+    return Reply(status, (*_PRIVATE, *more), body, "WG100")
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
+    await send({"type": "http.response.start", "status": int(reply.status), "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

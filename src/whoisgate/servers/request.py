@@ -1,0 +1,106 @@
+"""What an HTTP request says beyond its path, and whether it may say it.
+
+Credentials and questions beyond the public view are read only where nobody on the way can read
+them: over TLS, from a trusted proxy that says `https`, or on loopback. Everything arrives as
+bytes and is refused rather than repaired; what a request says is never part of an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, cast
+from urllib.parse import parse_qsl
+
+from whoisgate.errors import CredentialRefused, MalformedQuestion
+from whoisgate.servers.places import among, parsed
+from whoisgate.servers.settings import Network
+
+Scope = Mapping[str, object]
+"""An ASGI HTTP scope."""
+
+Headers = Iterable[tuple[bytes, bytes]]
+MAX_PARAMETERS = 32
+MAX_BODY = 4096
+
+
+class Said(NamedTuple):
+    """The lines that matter, unread, and the parameters of RFC 9560."""
+
+    authorization: tuple[bytes, ...]
+    disclosure: tuple[bytes, ...]
+    purpose: str | None = None
+    do_not_track: bool = False
+
+    @property
+    def beyond_public(self) -> bool:
+        """Whether anything is said that the public does not say."""
+        return bool(self.authorization or self.disclosure or self.purpose is not None)
+
+
+def read(scope: Scope) -> Said:
+    """What the request says; raises `MalformedQuestion` on a purpose given twice."""
+    query = cast("bytes", scope["query_string"])
+    authorization, disclosure = lines(scope, b"authorization"), lines(scope, b"disclosure-request")
+    if not query:
+        return Said(authorization, disclosure)
+    try:
+        pairs = parse_qsl(query.decode("latin-1"), True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        raise MalformedQuestion(f"expected at most `{MAX_PARAMETERS}` parameters") from None
+    purposes = [value for name, value in pairs if name == "farv1_qp"]
+    if len(purposes) > 1:
+        raise MalformedQuestion("expected `farv1_qp` once")
+    # Whatever is not clearly a no asks not to be tracked.
+    track = any(name == "farv1_dnt" and value.lower() != "false" for name, value in pairs)
+    return Said(authorization, disclosure, purposes[0] if purposes else None, track)
+
+
+def lines(scope: Scope, name: bytes) -> tuple[bytes, ...]:
+    """The values of every header line of this lower-case name."""
+    return tuple(v for n, v in cast("Headers", scope["headers"]) if n == name)
+
+
+def confidential(scope: Scope, proxies: tuple[Network, ...]) -> bool:
+    """Whether nobody between requester and server could read along."""
+    if scope.get("scheme") == "https":
+        return True
+    client = cast("tuple[str, int] | None", scope.get("client"))
+    address = parsed(client[0]) if client else None
+    forwarded = lines(scope, b"x-forwarded-proto")
+    if among(address, proxies):
+        return forwarded == (b"https",)
+    # A local proxy that nobody configured still tells that it took the request in clear text.
+    return address is not None and address.is_loopback and forwarded in {(), (b"https",)}
+
+
+def bearer_token(authorization: tuple[bytes, ...]) -> str:
+    """The token of the one `Authorization` line (RFC 6750 §2.1); raises `CredentialRefused`."""
+    if len(authorization) != 1:
+        raise CredentialRefused("expected one `Authorization` line")
+    scheme, _, token = authorization[0].decode("latin-1").strip(" \t").partition(" ")
+    if scheme.lower() != "bearer":
+        raise CredentialRefused("expected `Authorization: Bearer`")
+    return token.strip(" ")
+
+
+def combined(disclosure: tuple[bytes, ...]) -> str:
+    """The lines of one structured field as one text (RFC 9651 §4.2)."""
+    try:
+        return ", ".join(line.decode("ascii") for line in disclosure)
+    except UnicodeDecodeError:
+        raise MalformedQuestion("`Disclosure-Request`: expected ASCII") from None
+
+
+def carries_body(scope: Scope) -> bool:
+    """Whether content follows the head."""
+    lengths = lines(scope, b"content-length")
+    return bool(lines(scope, b"transfer-encoding")) or any(length != b"0" for length in lengths)
+
+
+def body_too_large(scope: Scope) -> bool:
+    """Whether that content is more than is read over, or of unknown length."""
+    lengths = lines(scope, b"content-length")
+    return bool(lines(scope, b"transfer-encoding")) or not all(
+        length.isdigit() and len(length) < 10 and int(length) <= MAX_BODY  # noqa: PLR2004  digits
+        for length in lengths
+    )

@@ -1,0 +1,180 @@
+"""Runs both servers in one event loop until they are told to stop.
+
+Sockets are bound before anything else, so that a taken port ends the start; a signal ends
+accepting, lets what came be answered for a bounded time, and closes the gate last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from whoisgate.errors import MissingKey, PortTaken, WhoisgateError
+from whoisgate.gate import AsyncGate
+from whoisgate.servers.listener import bounded_protocol
+from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.whois import BACKLOG, WhoisServer
+
+Address = tuple[str, int]
+"""Host and port; port 0 takes a free one."""
+
+TALLY_S: Final = 3600
+CIPHERS: Final = "ECDHE+AESGCM"
+"""For TLS 1.2, as ICANN's profile wants; TLS 1.3 has its own."""
+
+_LOG = logging.getLogger("whoisgate")
+
+
+class _HTTPServer(uvicorn.Server):
+    """uvicorn's server that says when it accepts, and leaves signals to `run`."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(
+    app: ASGIApp,
+    whois: WhoisServer,
+    rdap_address: Address,
+    whois_address: Address,
+    *,
+    gate: AsyncGate,
+    ready: Callable[[dict[str, str]], None],
+    tls: tuple[Path, Path] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and close the gate.
+
+    ``ready`` gets the addresses, ``rdap`` as a URL and ``whois`` as HOST:PORT, when both accept.
+    ``tls`` is certificate chain and key (PEM). Raises `PortTaken` or `MissingKey`.
+    """
+    uvloop.run(
+        run(app, whois, rdap_address, whois_address, gate=gate, ready=ready, tls=tls, signals=True)
+    )
+
+
+async def run(
+    app: ASGIApp,
+    whois: WhoisServer,
+    rdap_address: Address,
+    whois_address: Address,
+    *,
+    gate: AsyncGate,
+    ready: Callable[[dict[str, str]], None],
+    tls: tuple[Path, Path] | None = None,
+    signals: bool = False,
+    stopping: asyncio.Event | None = None,
+) -> None:
+    """As `serve`, inside a running loop; ``stopping`` ends it as a signal would."""
+    try:
+        with bind(rdap_address) as rdap_socket, bind(whois_address) as whois_socket:
+            addresses = {
+                "rdap": f"{'https' if tls else 'http'}://{_spoken(rdap_socket)}/",
+                "whois": _spoken(whois_socket),
+            }
+            http = _HTTPServer(_config(app, whois.settings, tls))
+            await whois.start(whois_socket)
+            serving = asyncio.create_task(http.serve([rdap_socket]))
+            tally = asyncio.create_task(_tally(gate))
+            await _first(serving, http.accepting)
+            with _stop_on_signals(stopping or asyncio.Event(), enabled=signals) as stop:
+                ready(addresses)
+                await _first(serving, stop)
+                tally.cancel()
+                http.should_exit = True
+                await asyncio.gather(serving, whois.stop())
+    finally:
+        await gate.close()
+
+
+async def _first(task: asyncio.Task[None], event: asyncio.Event) -> None:
+    """Wait until the event is set, or the task has ended by itself."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+def bind(address: Address) -> socket.socket:
+    """A socket bound to ``address``; raises `PortTaken` naming it."""
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise PortTaken(f"cannot listen on `{host}:{port}`: {reason.lower()}") from None
+
+
+def _config(
+    app: ASGIApp, settings: ServerSettings, tls: tuple[Path, Path] | None
+) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=bounded_protocol(settings),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Who speaks for whom is decided in `request`, from the operator's list alone.
+        proxy_headers=False,
+        timeout_keep_alive=max(1, round(settings.request_s)),
+        timeout_graceful_shutdown=max(1, round(settings.drain_s)),
+        ssl_certfile=tls and tls[0],
+        ssl_keyfile=tls and tls[1],
+        ssl_ciphers=CIPHERS,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise MissingKey(
+            f"expected a readable TLS certificate and key: {type(error).__name__}"
+        ) from None
+    return config
+
+
+def _spoken(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@contextlib.contextmanager
+def _stop_on_signals(stopping: asyncio.Event, *, enabled: bool) -> Iterator[asyncio.Event]:
+    loop = asyncio.get_running_loop()
+    caught = (signal.SIGTERM, signal.SIGINT) if enabled else ()
+    for number in caught:
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        yield stopping
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
+
+
+async def _tally(gate: AsyncGate) -> None:
+    """Log the counts once an hour; a log that cannot be written is tried again."""
+    while True:
+        await asyncio.sleep(TALLY_S)
+        try:
+            await gate.tally()
+        except WhoisgateError as error:
+            _LOG.error("%s %s at the tally", error.code, type(error).__name__)

@@ -1,0 +1,255 @@
+"""Turning drafts into durable, numbered entries: one transaction per batch, then one signature.
+
+A `Sequencer` belongs to one thread of one process. Processes that share the file take turns
+(``BEGIN IMMEDIATE``), and each batch starts from the head that it finds in the file. The order is
+fixed: secrets of the batch durable in the shred file, everything else in one transaction, and
+only after its commit the checkpoint's signature and the receipts.
+
+Rules: a draft that must not be logged fails alone and leaves nothing. When a write or commit
+fails, nobody can say what is on the disk: `Doubtful`, and this sequencer is never used again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from whoisgate.audit.draft import Draft
+from whoisgate.audit.entry import SealedEntry, seal
+from whoisgate.audit.envelope import (
+    KEY_BYTES,
+    NONCE_BYTES,
+    SHRED_BYTES,
+    TOKEN_BYTES,
+    seal_receipt,
+    wrap_epoch,
+)
+from whoisgate.audit.note import Signer
+from whoisgate.audit.proof import receipt, signed_checkpoint
+from whoisgate.audit.receipt import Receipt
+from whoisgate.audit.tree import Grown, grow
+from whoisgate.audit.verify import leaf_hash
+from whoisgate.errors import ClockBehind, LogUnavailable, WhoisgateError
+from whoisgate.stores import shred, tables
+
+CLOCK_TOLERANCE: Final = timedelta(seconds=5)
+_CONTENTION: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_NODE_BYTES: Final = 8
+_RANDOM_BYTES: Final = NONCE_BYTES + SHRED_BYTES + TOKEN_BYTES
+
+
+class Doubtful(LogUnavailable):
+    """The log stopped after a failed write; restart once the disk is sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What every process that appends to one log shares: files, keys, clock, randomness."""
+
+    database: Path
+    folder: Path
+    shred: Path
+    signer: Signer
+    recipients: Mapping[str, X25519PublicKey]
+    tags: tables.Tags
+    clock: Callable[[], datetime]
+    entropy: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Epoch:
+    """The key that seals this process's envelopes for one hour; never written unwrapped."""
+
+    id: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One entry of a batch, sealed but not yet written."""
+
+    draft: Draft
+    sealed: SealedEntry
+    token: bytes
+    shred: bytes
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What a transaction has gathered: per draft a line or the error that is its answer."""
+
+    head: tables.Head
+    epoch: _Epoch
+    logged_at: datetime
+    lines: list[_Line] = field(default_factory=list)
+    outcomes: list[_Line | Exception] = field(default_factory=list)
+
+
+class Sequencer:
+    """Appends batches through a connection of its own. Not safe to share between threads."""
+
+    def __init__(self, ledger: Ledger, database: sqlite3.Connection) -> None:
+        self._ledger, self._database = ledger, database
+        self._node, self._sequence = ledger.entropy(_NODE_BYTES).hex(), 0
+        self._epoch: _Epoch | None = None
+        self._file = _identity(ledger.database)
+
+    def commit(self, drafts: Sequence[Draft]) -> list[Receipt | Exception]:
+        """Per draft a receipt, or the reason why it alone is not logged; in order.
+
+        Raises `LogUnavailable` or `ClockBehind` when none of them is; after `Doubtful` never
+        again.
+        """
+        self._begin()
+        try:
+            batch = self._gather(drafts)
+            grown = self._write(batch) if batch.lines else None
+            self._database.execute("COMMIT")
+        except ClockBehind:
+            self._roll_back()
+            raise
+        except Exception as error:
+            self._roll_back()
+            raise Doubtful(f"the log stopped: a write failed with `{error}`") from error
+        if grown is None:
+            return [outcome for outcome in batch.outcomes if isinstance(outcome, Exception)]
+        self._epoch = batch.epoch
+        self._sequence += len(batch.lines)
+        return self._receipts(batch, grown)
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._database.close()
+
+    def _begin(self) -> None:
+        if _identity(self._ledger.database) != self._file:
+            raise Doubtful("the log stopped: the database file was removed or replaced")
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF in _CONTENTION:
+                # Nothing is written yet, so the next batch may try again.
+                raise LogUnavailable("the log is busy: another process holds it") from None
+            raise Doubtful(f"the log stopped: its database cannot be written: {error}") from None
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            self._database.execute("ROLLBACK")
+
+    def _gather(self, drafts: Sequence[Draft]) -> _Batch:
+        ledger, head, now = self._ledger, tables.head(self._database), self._ledger.clock()
+        if now < head.logged_at - CLOCK_TOLERANCE:
+            behind = (head.logged_at - now).total_seconds()
+            raise ClockBehind(f"the clock is `{behind:.1f}` s behind the last entry")
+        logged_at = max(now, head.logged_at)
+        batch = _Batch(head, self._epoch_at(logged_at), logged_at)
+        random = ledger.entropy(_RANDOM_BYTES * len(drafts))
+        for at, draft in enumerate(drafts):
+            own = random[at * _RANDOM_BYTES : (at + 1) * _RANDOM_BYTES]
+            try:
+                statements = tables.settlements(
+                    self._database,
+                    ledger.tags,
+                    draft,
+                    head.edge.size + len(batch.lines),
+                    logged_at,
+                )
+                line = self._line(batch, draft, own)
+            except (WhoisgateError, ValueError, TypeError, OverflowError) as error:
+                batch.outcomes.append(error)
+                continue
+            # Settled before the next draft is checked, which must see it.
+            for statement in statements:
+                self._database.execute(*statement)
+            batch.lines.append(line)
+            batch.outcomes.append(line)
+        return batch
+
+    def _line(self, batch: _Batch, draft: Draft, random: bytes) -> _Line:
+        secret = random[NONCE_BYTES : NONCE_BYTES + SHRED_BYTES]
+        sealed = seal(
+            draft,
+            logged_at=batch.logged_at,
+            node=self._node,
+            sequence=self._sequence + len(batch.lines),
+            nonce=random[:NONCE_BYTES],
+            shred=secret,
+            epoch_key=batch.epoch.key,
+        )
+        return _Line(draft, sealed, random[-TOKEN_BYTES:], secret)
+
+    def _epoch_at(self, logged_at: datetime) -> _Epoch:
+        name = f"{logged_at:%Y-%m-%dT%HZ}/{self._node}"
+        if self._epoch is not None and self._epoch.id == name:
+            return self._epoch
+        return _Epoch(name, self._ledger.entropy(KEY_BYTES))
+
+    def _write(self, batch: _Batch) -> Grown:
+        ledger, database, lines = self._ledger, self._database, batch.lines
+        first = batch.head.edge.size
+        grown = grow(batch.head.edge, [leaf_hash(line.sealed.leaf) for line in lines])
+        shred.write(ledger.shred, first, [line.shred for line in lines])
+        if batch.epoch is not self._epoch:
+            database.executemany(
+                "INSERT INTO epoch (id, recipient, wrapped) VALUES (?, ?, ?)",
+                [
+                    (batch.epoch.id, name, wrap_epoch(batch.epoch.key, batch.epoch.id, key))
+                    for name, key in ledger.recipients.items()
+                ],
+            )
+        database.executemany(
+            "INSERT INTO entry (idx, leaf) VALUES (?, ?)",
+            [(index, line.sealed.leaf) for index, line in enumerate(lines, first)],
+        )
+        database.executemany(
+            "INSERT INTO vault (idx, epoch, domain, requester, receipt, envelope)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                self._vault_row(index, batch.epoch.id, line, proof)
+                for index, (line, proof) in enumerate(zip(lines, grown.proofs, strict=True), first)
+            ],
+        )
+        # INVARIANT: the key is the size, so two batches can never grow from the same head.
+        database.execute(
+            "INSERT INTO head (size, root, edge, logged_at) VALUES (?, ?, ?, ?)",
+            (grown.edge.size, grown.root, grown.edge.to_bytes(), tables.to_us(batch.logged_at)),
+        )
+        return grown
+
+    def _vault_row(
+        self, index: int, epoch: str, line: _Line, proof: Sequence[bytes]
+    ) -> tuple[object, ...]:
+        draft, sealed, tags = line.draft, line.sealed, self._ledger.tags
+        return (
+            index,
+            epoch,
+            tags.tag("domain", draft.domain) if draft.domain else None,
+            tags.tag("requester", draft.requester) if draft.requester else None,
+            seal_receipt(sealed.keys, proof, line.token, line.shred),
+            sealed.envelope,
+        )
+
+    def _receipts(self, batch: _Batch, grown: Grown) -> list[Receipt | Exception]:
+        note = signed_checkpoint(self._ledger.signer, grown.edge.size, grown.root)
+        places = iter(enumerate(grown.proofs, batch.head.edge.size))
+        return [
+            line
+            if isinstance(line, Exception)
+            else receipt(line.draft, line.sealed, next(places), note, line.token)
+            for line in batch.outcomes
+        ]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

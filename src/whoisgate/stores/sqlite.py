@@ -1,0 +1,389 @@
+"""The log on one SQLite file, a shred file and a folder of tiles; what a gate appends to.
+
+`SQLiteLog` may be shared between threads, and opened before a fork: threads and handles are made
+when they are first needed in each process, and let go while a process forks. One thread appends
+what is queued, one publishes. Entries are never changed here, and no key leaves the process.
+
+Rules: a receipt exists only for what is committed. After a failed write this process appends
+nothing more; reading goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from copy import copy
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from whoisgate.audit.draft import JSON, Draft
+from whoisgate.audit.entry import openings_of
+from whoisgate.audit.envelope import (
+    Unopened,
+    open_envelope,
+    open_receipt,
+    open_with_keys,
+    unwrap_epoch,
+)
+from whoisgate.audit.note import Signer
+from whoisgate.audit.proof import proof_text, signed_checkpoint
+from whoisgate.audit.receipt import Receipt
+from whoisgate.audit.verify import parse_leaf, unb64url
+from whoisgate.elements import element
+from whoisgate.errors import (
+    FolderExists,
+    LogUnavailable,
+    ReceiptNotFound,
+    UnknownEntry,
+    WhoisgateError,
+)
+from whoisgate.gate import Granted
+from whoisgate.stores import publish, shred, tables
+from whoisgate.stores.crew import Crew
+from whoisgate.stores.sequencer import Ledger, Sequencer
+
+NO_POLICY: Final = "0" * 64
+"""The policy digest of the first entry, which no policy was in force for."""
+
+
+class Pending(NamedTuple):
+    """A question that waits for approval; who asked for what is in its envelope."""
+
+    entry: int
+    logged_at: datetime
+
+
+class Opened(NamedTuple):
+    """An envelope's content: the committed values by name, and what was sealed beside them."""
+
+    fields: Mapping[str, JSON]
+    sealed: Mapping[str, JSON]
+
+
+class ObligationDue(NamedTuple):
+    """A duty that an entry scheduled; ``done_at`` is None until it is marked as done."""
+
+    id: int
+    entry: int
+    do: str
+    due_at: datetime
+    done_at: datetime | None
+
+
+class SQLiteLog:
+    """An audit log in ``database``, published in ``folder``, erasable through ``shred_file``.
+
+    ``index_key`` keys the tags by which one person's entries are found; ``recipients`` are those
+    who can open envelopes. With ``create`` it makes both files and the first entry; raises
+    `FolderExists` if there is one of them. Otherwise nothing is opened before it is used.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        folder: Path,
+        shred_file: Path,
+        *,
+        signer: Signer,
+        recipients: Mapping[str, X25519PublicKey],
+        index_key: bytes,
+        clock: Callable[[], datetime],
+        entropy: Callable[[int], bytes],
+        create: bool = False,
+    ) -> None:
+        self._ledger = Ledger(
+            *(database, folder, shred_file, signer, dict(recipients)),
+            *(tables.Tags(index_key), clock, entropy),
+        )
+        self._crew: Crew | None = None
+        self._held: list[tuple[Draft, Future[Receipt]]] | None = None
+        self._failure: WhoisgateError | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._publishing = threading.RLock()  # held while a connection for publishing is open
+        self._lookup = threading.RLock()  # guards _reader and its use
+        self._lock = threading.RLock()  # guards _crew, _held and _failure
+        self._locks = (self._publishing, self._lookup, self._lock)
+        _LOGS.add(self)
+        if create:
+            self._create()
+
+    def append(self, draft: Draft) -> Future[Receipt]:
+        """Queue ``draft``; the future resolves after commit and signature. Never blocks on disk.
+
+        Its exception is `LogUnavailable` (also `ClockBehind`), `StaleLog`, or what forbids this
+        draft: `ApprovalSpent`, `BudgetSpent`, `CredentialRefused`, `UnknownEntry`; `ValueError` or
+        `TypeError` if an entry cannot hold it. Callbacks of the future must not wait for the log.
+        """
+        future: Future[Receipt] = Future()
+        future.set_running_or_notify_cancel()  # what is queued is logged: no cancelling
+        with self._lock:
+            if self._failure is not None:
+                future.set_exception(copy(self._failure))
+            elif self._held is not None:
+                self._held.append((draft, future))
+            else:
+                self._put(draft, future)
+        return future
+
+    def granted(self, question: bytes) -> Granted | None:
+        """The unspent, unexpired approval of this question, if there is one."""
+        tag, now = self._ledger.tags.tag("question", question), self._ledger.clock()
+        with self._reading() as database:
+            row = database.execute(
+                "SELECT idx, elements FROM pending WHERE question = ? AND used_by IS NULL"
+                " AND expires > ? ORDER BY idx LIMIT 1",
+                (tag, tables.to_us(now)),
+            ).fetchone()
+        return Granted(row[0], frozenset(map(element, row[1].split()))) if row else None
+
+    def close(self) -> None:
+        """Append what is queued, publish, and release everything; later appends fail."""
+        with self._lock:
+            started = self._crew is not None
+            self._failure = self._failure or LogUnavailable("the log is closed")
+        self._stop()
+        with self._lookup:
+            self._release_reader()
+        if started:
+            self.publish()
+
+    def publish(self) -> None:
+        """Bring the published folder up to the last entry; does nothing when it is.
+
+        Raises `StaleLog`, or `LogUnavailable` when the folder cannot be written.
+        """
+        ledger = self._ledger
+        with self._publishing:
+            database = tables.connect(ledger.database)
+            try:
+                publish.publish(database, ledger.folder, ledger.signer)
+                tables.checkpoint(database)
+            except (OSError, sqlite3.Error) as error:
+                raise LogUnavailable(f"the log cannot be published: {error}") from None
+            finally:
+                database.close()
+
+    def receipt(self, index: int, token: str, requester: str) -> str:
+        """The whole proof of an entry, for who holds its token and is its requester.
+
+        Raises `ReceiptNotFound`, the same whatever does not match.
+        """
+        signer = self._ledger.signer
+        try:
+            with self._reading() as database:
+                leaf, envelope, stored = self._stored(database, index, requester)
+                secret = shred.read(self._ledger.shred, index)
+                size = tables.size_holding(database, index)
+                root = tables.root_at(database, size)
+            keys, hashes = open_receipt(stored, unb64url(token), secret)
+            fields, _ = open_with_keys(envelope, parse_leaf(leaf).nonce, keys)
+        except (LookupError, ValueError, OverflowError):
+            raise ReceiptNotFound("no receipt at this address for this requester") from None
+        note = signed_checkpoint(signer, size, root)
+        return proof_text(leaf, openings_of(fields, keys), index, hashes, note)
+
+    def _stored(
+        self, database: sqlite3.Connection, index: int, requester: str
+    ) -> tuple[bytes, bytes, bytes]:
+        tag = self._ledger.tags.tag("requester", requester)
+        row = database.execute(
+            "SELECT leaf, envelope, receipt FROM vault JOIN entry USING (idx)"
+            " WHERE idx = ? AND requester = ?",
+            (index, tag),
+        ).fetchone()
+        if row is None:
+            raise LookupError(index)
+        leaf, envelope, receipt = row
+        return leaf, envelope, receipt
+
+    def pending(self) -> list[Pending]:
+        """The questions that wait for approval, oldest first."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT idx, logged_at FROM pending WHERE granted_by IS NULL ORDER BY idx"
+            ).fetchall()
+        return [Pending(entry, tables.from_us(at)) for entry, at in rows]
+
+    def obligations(self) -> list[ObligationDue]:
+        """All duties that entries scheduled, the earliest due first."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT id, idx, do, due_at, done_at FROM obligation ORDER BY due_at, id"
+            ).fetchall()
+        return [
+            ObligationDue(
+                number,
+                entry,
+                do,
+                tables.from_us(due),
+                None if done is None else tables.from_us(done),
+            )
+            for number, entry, do, due, done in rows
+        ]
+
+    def open_entry(self, index: int, key: X25519PrivateKey) -> Opened:
+        """What an entry's envelope holds, for a recipient. Raises `UnknownEntry`.
+
+        Does not check the envelope against its leaf.
+        """
+        with self._reading() as database:
+            row = database.execute(
+                "SELECT leaf, envelope, epoch FROM vault JOIN entry USING (idx) WHERE idx = ?",
+                (index,),
+            ).fetchone()
+            wrapped = database.execute(
+                "SELECT wrapped FROM epoch WHERE id = ?", (row[2] if row else None,)
+            ).fetchall()
+        if row is None:
+            raise UnknownEntry(f"no envelope of entry `{index}`")
+        leaf, envelope, epoch = row
+        secret = shred.read(self._ledger.shred, index)
+        for (candidate,) in wrapped:
+            try:
+                epoch_key = unwrap_epoch(candidate, epoch, key)
+                return Opened(*open_envelope(envelope, parse_leaf(leaf).nonce, secret, epoch_key))
+            except Unopened:
+                continue
+        raise UnknownEntry(f"the envelope of entry `{index}` does not open: erased, or another key")
+
+    def leaf(self, index: int) -> bytes:
+        """The published bytes of an entry; raises `UnknownEntry`."""
+        with self._reading() as database:
+            found = tables.leaves(database, index, index + 1)
+        if not found:
+            raise UnknownEntry(f"no entry `{index}`")
+        return found[0]
+
+    def size(self) -> int:
+        """How many entries are committed."""
+        with self._reading() as database:
+            return tables.head(database).edge.size
+
+    def archive(self, digest: str, text: str) -> None:
+        """Keep a policy bundle's text for replay; once kept it never changes."""
+        with self._reading() as database:
+            try:
+                database.execute("INSERT OR IGNORE INTO policy VALUES (?, ?)", (digest, text))
+            except sqlite3.Error as error:
+                raise LogUnavailable(f"the policy cannot be archived: {error}") from None
+
+    def archived(self, digest: str) -> str | None:
+        """The text of an archived policy bundle."""
+        with self._reading() as database:
+            row = database.execute("SELECT text FROM policy WHERE digest = ?", (digest,)).fetchone()
+        return str(row[0]) if row else None
+
+    def _create(self) -> None:
+        ledger = self._ledger
+        try:
+            shred.create(ledger.shred)
+            tables.create(ledger.database)
+        except FileExistsError:
+            raise FolderExists(f"expected no log at `{ledger.database}`") from None
+        except (OSError, sqlite3.Error) as error:
+            raise LogUnavailable(f"no log can be made at `{ledger.database}`: {error}") from None
+        said = {"origin": ledger.signer.name, "vkey": ledger.signer.vkey}
+        self.append(Draft("inception", NO_POLICY, ledger.clock(), open=said)).result()
+
+    # --- Threads and handles, made when needed and never carried over a fork ---
+
+    def _open(self) -> sqlite3.Connection:
+        """A connection, after the guard: every process passes it before it uses the log."""
+        ledger = self._ledger
+        database = tables.connect(ledger.database)
+        try:
+            publish.guard(database, ledger.folder, ledger.signer)
+        except BaseException as error:
+            database.close()
+            if isinstance(error, OSError | sqlite3.Error):
+                raise LogUnavailable(f"the published log cannot be read: {error}") from None
+            raise
+        return database
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lookup:
+            if self._reader is None:
+                self._reader = self._open()
+            try:
+                yield self._reader
+            except (OSError, sqlite3.Error) as error:
+                raise LogUnavailable(f"the log cannot be read: {error}") from None
+
+    def _release_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _sequencer(self) -> Sequencer:
+        return Sequencer(self._ledger, self._open())
+
+    def _fail(self, error: WhoisgateError) -> None:
+        self._failure = error
+
+    def _put(self, draft: Draft, future: Future[Receipt]) -> None:
+        if self._crew is None:
+            self._crew = Crew(self._sequencer, self.publish, self._fail)
+        self._crew.put(draft, future)
+
+    def _stop(self) -> None:
+        """End the threads, waiting for them; never under the lock, which callers need."""
+        with self._lock:
+            crew, self._crew = self._crew, None
+        if crew is not None:
+            crew.stop()
+
+    def hold(self) -> None:
+        """Before a fork: neither threads nor handles; what is appended meanwhile waits.
+
+        SQLite's handles and locks do not survive a fork, not even unused.
+        """
+        with self._lock:
+            self._held = []
+        self._stop()
+        for lock in self._locks:
+            lock.acquire()
+        self._release_reader()
+
+    def resume(self, *, forked: bool) -> None:
+        """After a fork; in the child what waited is the parent's to append."""
+        waiting, self._held = self._held or (), None
+        if not forked:
+            for draft, future in waiting:
+                self._put(draft, future)
+        for lock in reversed(self._locks):
+            lock.release()
+
+
+_LOGS: Final[weakref.WeakSet[SQLiteLog]] = weakref.WeakSet()
+_HELD: Final[list[SQLiteLog]] = []
+_FORKING: Final = threading.RLock()  # guards _HELD from before a fork until after it
+
+
+def _before_fork() -> None:
+    _FORKING.acquire()
+    for log in list(_LOGS):
+        log.hold()
+        _HELD.append(log)
+
+
+def _after_fork(*, forked: bool) -> None:
+    while _HELD:
+        _HELD.pop().resume(forked=forked)
+    _FORKING.release()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=partial(_after_fork, forked=False),
+    after_in_child=partial(_after_fork, forked=True),
+)

@@ -1,0 +1,170 @@
+"""What tests of whoisgate, and of code around it, are made of: a log without a disk.
+
+`MemoryLog` makes real entries, proofs and signatures under a key of its own, and refuses what the
+log on disk refuses. It keeps nothing beyond its own life: never put it behind real data.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from whoisgate.audit.draft import Draft, Grant
+from whoisgate.audit.entry import seal
+from whoisgate.audit.envelope import KEY_BYTES, NONCE_BYTES, SHRED_BYTES, TOKEN_BYTES
+from whoisgate.audit.note import Signer
+from whoisgate.audit.proof import receipt, signed_checkpoint
+from whoisgate.audit.receipt import Receipt
+from whoisgate.audit.tree import Edge, grow
+from whoisgate.audit.verify import VerifierKey, leaf_hash
+from whoisgate.elements import element
+from whoisgate.errors import (
+    ApprovalSpent,
+    BudgetSpent,
+    ClockBehind,
+    CredentialRefused,
+    LogUnavailable,
+    ReceiptNotFound,
+    UnknownEntry,
+    WhoisgateError,
+)
+from whoisgate.gate import Granted
+
+
+@dataclass(slots=True)
+class _Waiting:
+    question: bytes
+    grant: Grant | None = None
+    used: bool = False
+
+    def open(self, now: datetime) -> bool:
+        return self.grant is not None and not self.used and now < self.grant.expires
+
+
+class MemoryLog:
+    """An audit log in memory, under the origin ``log.example/2026``; safe between threads."""
+
+    def __init__(self, *, clock: Callable[[], datetime], entropy: Callable[[int], bytes]) -> None:
+        self._clock, self._entropy = clock, entropy
+        self._signer = Signer.generate("log.example/2026", entropy)
+        self._epoch_key = entropy(KEY_BYTES)
+        self._lock = threading.Lock()  # guards everything below
+        self._edge, self._closed = Edge(), False
+        self._last: datetime | None = None
+        self._leaves: list[bytes] = []
+        self._receipts: dict[tuple[int, str, str], str] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._spent: Counter[tuple[str, str]] = Counter()
+        self._due: list[bool] = []
+
+    @property
+    def key(self) -> VerifierKey:
+        """The public key that receipts verify with."""
+        return self._signer.verifier
+
+    @property
+    def leaves(self) -> tuple[bytes, ...]:
+        """The published bytes of all entries, in order."""
+        return tuple(self._leaves)
+
+    def size(self) -> int:
+        """How many entries there are."""
+        return len(self._leaves)
+
+    def append(self, draft: Draft) -> Future[Receipt]:
+        """Log ``draft`` at once; the future is already resolved."""
+        future: Future[Receipt] = Future()
+        with self._lock:
+            try:
+                future.set_result(self._append(draft))
+            except (WhoisgateError, ValueError, TypeError) as error:
+                future.set_exception(error)
+        return future
+
+    def granted(self, question: bytes) -> Granted | None:
+        """The unspent, unexpired approval of this question, if there is one."""
+        now = self._clock()
+        for entry, waiting in self._waiting.items():
+            if waiting.question == question and waiting.open(now) and waiting.grant:
+                return Granted(entry, frozenset(map(element, waiting.grant.elements)))
+        return None
+
+    def receipt(self, index: int, token: str, requester: str) -> str:
+        """The proof of an entry again; raises `ReceiptNotFound`."""
+        try:
+            return self._receipts[index, token, requester]
+        except KeyError:
+            raise ReceiptNotFound("no receipt at this address for this requester") from None
+
+    def close(self) -> None:
+        """Later appends fail."""
+        self._closed = True
+
+    def _append(self, draft: Draft) -> Receipt:
+        now = self._now()
+        self._check(draft, now)
+        index, secret = len(self._leaves), self._entropy(SHRED_BYTES)
+        sealed = seal(
+            draft,
+            logged_at=now,
+            node="memory",
+            sequence=index,
+            nonce=self._entropy(NONCE_BYTES),
+            shred=secret,
+            epoch_key=self._epoch_key,
+        )
+        grown = grow(self._edge, [leaf_hash(sealed.leaf)])
+        self._leaves.append(sealed.leaf)
+        self._edge, self._last = grown.edge, now
+        self._settle(draft, index, now)
+        note = signed_checkpoint(self._signer, grown.edge.size, grown.root)
+        made = receipt(draft, sealed, (index, grown.proofs[0]), note, self._entropy(TOKEN_BYTES))
+        self._receipts[index, made.token, draft.requester] = made.proof
+        return made
+
+    def _now(self) -> datetime:
+        if self._closed:
+            raise LogUnavailable("the log is closed")
+        now, last = self._clock(), self._last
+        if last is not None and now < last - timedelta(seconds=5):
+            raise ClockBehind("the clock is behind the last entry")
+        return now if last is None else max(now, last)
+
+    def _check(self, draft: Draft, now: datetime) -> None:
+        if draft.valid_until is not None and draft.valid_until <= now:
+            raise CredentialRefused("the credential ended before the entry was logged")
+        if draft.budget is not None and self._spent[_account(draft, now)] >= draft.budget:
+            raise BudgetSpent("this requester's budget of the day is spent")
+        if draft.uses is not None:
+            used = self._waiting.get(draft.uses)
+            if used is None or used.question != draft.question or not used.open(now):
+                raise ApprovalSpent("the approval was used or ran out")
+        if draft.grants is not None:
+            waiting = self._waiting.get(draft.grants.entry)
+            if waiting is None or waiting.grant is not None:
+                raise UnknownEntry("expected a question that waits for approval")
+        if draft.done is not None and not (
+            0 < draft.done <= len(self._due) and self._due[draft.done - 1]
+        ):
+            raise UnknownEntry("expected an obligation still to be done")
+
+    def _settle(self, draft: Draft, index: int, now: datetime) -> None:
+        if draft.budget is not None:
+            self._spent[_account(draft, now)] += 1
+        if draft.uses is not None:
+            self._waiting[draft.uses].used = True
+        if draft.grants is not None:
+            self._waiting[draft.grants.entry].grant = draft.grants
+        if draft.kind == "pending":
+            self._waiting[index] = _Waiting(draft.question)
+        self._due.extend(True for _ in draft.dues)
+        if draft.done is not None:
+            self._due[draft.done - 1] = False
+
+
+def _account(draft: Draft, now: datetime) -> tuple[str, str]:
+    return f"{now:%Y-%m-%d}", draft.requester

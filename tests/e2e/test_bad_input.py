@@ -1,0 +1,161 @@
+"""Bad input ends in its own number, in the form of its exit, and releases or loses nothing."""
+
+import json
+import socket
+from pathlib import Path
+
+import httpx2
+import pytest
+
+HTTP = [
+    ("domain/not_a..name", {}, 400, "WG101"),
+    ("domain/absent.example", {}, 404, "WG103"),
+    ("entity/X-1", {}, 501, "WG109"),
+    ("domain/{name}", {"Authorization": "Bearer a.b.c"}, 401, "WG106"),
+    ("domain/{name}", {"Disclosure-Request": 'purpose="dnsTransparency"'}, 401, "WG105"),
+    ("domain/{name}", {"Disclosure-Request": "((", "Authorization": "{token}"}, 400, "WG104"),
+    (
+        "domain/{name}",
+        {"Disclosure-Request": 'purpose="burglary"', "Authorization": "{token}"},
+        400,
+        "WG104",
+    ),
+    (
+        "domain/{name}",
+        {"Disclosure-Request": 'elements=("registrant.nmae")', "Authorization": "{token}"},
+        400,
+        "WG104",
+    ),
+    ("receipt/1/AAAAAAAAAAAAAAAAAAAAAA", {"Authorization": "{token}"}, 404, "WG111"),
+]
+
+
+@pytest.mark.parametrize(("path", "headers", "status", "code"), HTTP)
+def test_over_http_each_mistake_has_its_number(gateway, path, headers, status, code):
+    name = (gateway.folder / "demo" / "domains.txt").read_text().split()[0]
+    sent = {k: v.format(token=f"Bearer {gateway.token}") for k, v in headers.items()}
+    reply = httpx2.get(gateway.base_url + path.format(name=name), headers=sent)
+    said = reply.json()
+    assert (reply.status_code, said["errorCode"]) == (status, status)
+    assert said["description"][0].startswith(f"{code}: ")
+    assert reply.headers["content-type"] == "application/rdap+json"
+
+
+def test_a_purpose_that_the_issuer_does_not_allow_is_refused_with_an_entry(gateway):
+    name = (gateway.folder / "demo" / "domains.txt").read_text().split()[0]
+    request = (
+        'purpose="dnsTransparency", basis="national_order", case="1", elements=("registrant.name")'
+    )
+    reply = httpx2.get(
+        f"{gateway.base_url}domain/{name}",
+        headers={"Authorization": f"Bearer {gateway.token}", "Disclosure-Request": request},
+    )
+    assert reply.status_code == 403
+    assert int(reply.headers["disclosure-entry"]) > 0
+    assert "purpose" in " ".join(reply.json()["description"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"), [(b"absent.example", b"% WG103"), (b"..", b"% WG101"), (b"\xff\xfe", b"% WG")]
+)
+def test_on_port_43_each_mistake_is_a_comment(gateway, line, said):
+    with socket.create_connection(gateway.whois, timeout=10) as peer:
+        peer.sendall(line + b"\r\n")
+        text = b"".join(iter(lambda: peer.recv(65536), b""))
+    assert text.startswith(said)
+
+
+def spoil_policy(folder: Path) -> None:
+    (folder / "mine.yaml").write_text(
+        "whoisgate: 1\npolicy: mine\nversion: '1'\nelements: 1\nrules:\n"
+        "  - {id: A, grant: release, elements: [registrant.nmae]}\n"
+    )
+    replace(folder, 'policy = "icann-gtld"', 'policy = "mine.yaml"')
+
+
+def replace(folder: Path, old: str, new: str) -> None:
+    config = folder / "whoisgate.toml"
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))
+
+
+def spoil_database(folder: Path) -> None:
+    for file in folder.glob("whoisgate.db*"):
+        file.unlink()
+    (folder / "whoisgate.db").mkdir()
+
+
+SPOILERS = {
+    "a misspelt element": (spoil_policy, "WG2"),
+    "a column that is no element": (
+        lambda f: (
+            replace(f, 'AS "registrant.', 'AS "registrantt.')
+            if 'AS "registrant.' in (f / "whoisgate.toml").read_text()
+            else replace(f, 'AS "contact.email"', 'AS "contact.emial"')
+        ),
+        "WG305",
+    ),
+    "a missing key": (lambda f: (f / "keys" / "log.key").unlink(), "WG502"),
+    "no web form": (lambda f: replace(f, "[replace]", "[replace_]"), "WG501"),
+    "no replacement": (lambda f: replace(f, "\nweb_form =", "\n# web_form ="), "WG507"),
+    "an unwritable log": (spoil_database, "WG5"),
+    "a newer folder": (lambda f: replace(f, "format = 1", "format = 2"), "WG509"),
+    "a missing database": (lambda f: (f / "demo" / "registrar.db").unlink(), "WG3"),
+}
+
+
+@pytest.mark.parametrize("mistake", SPOILERS)
+def test_serve_refuses_to_start_with_one_numbered_line(folder, run, mistake):
+    spoil, code = SPOILERS[mistake]
+    spoil(folder)
+    done = run("serve", folder, "--whois", "127.0.0.1:0")
+    assert done.returncode == 1, done.stdout
+    assert done.stdout == b""
+    assert done.stderr.decode().startswith(f"whoisgate: {code}"), done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_serve_names_the_port_that_is_taken(folder, run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run("serve", folder, "--rdap", address)
+    assert done.returncode == 1
+    assert b"WG503" in done.stderr
+    assert address.encode() in done.stderr
+
+
+def test_init_refuses_to_overwrite(folder, run):
+    before = sorted(folder.rglob("*"))
+    done = run("init", folder)
+    assert done.returncode == 1
+    assert b"WG508" in done.stderr
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_redact_answers_every_line_whatever_it_is(run):
+    lines = [
+        b'{"id": "a", "domain": "x.example", "format": "rdap", "raw": "{}"}',
+        b"not json",
+        json.dumps(
+            {
+                "id": "b",
+                "domain": "x.example",
+                "format": "rdap",
+                "raw": '{"objectClassName": "domain", "ldhName": "x.example"}',
+            }
+        ).encode(),
+    ]
+    done = run("redact", "--jsonl", stdin=b"\n".join(lines) + b"\n")
+    replies = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [bool(r["error"]) for r in replies] == [True, True, False]
+    assert [r["id"] for r in replies] == ["a", None, "b"]
+    assert done.returncode == 0
+
+
+def test_policy_check_names_line_and_column(folder, run):
+    spoil_policy(folder)
+    done = run("policy", "check", folder / "mine.yaml")
+    assert done.returncode == 1
+    assert b"mine.yaml:6:" in done.stdout
+    assert b"registrant.name" in done.stdout

@@ -1,0 +1,129 @@
+"""The whole walk on the command line: from a question to a released answer with evidence."""
+
+import json
+import socket
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.e2e.conftest import PURPOSE, Gateway
+
+OFFICER = ["--purpose", PURPOSE, "--basis", "national_order", "--case", "2026-114"]
+
+
+@pytest.fixture(scope="module")
+def domain(gateway) -> str:
+    return (gateway.folder / "demo" / "domains.txt").read_text().split()[0]
+
+
+def ask(run, gateway: Gateway, domain: str, *more: str):
+    return run(
+        "lookup", domain, "--server", gateway.base_url, "--key", gateway.vkey,
+        "--token", gateway.folder / "demo" / "investigator.token", *more,
+    )  # fmt: skip
+
+
+def test_shows_the_public_view_to_anybody(run, gateway, domain):
+    done = run("lookup", domain, "--server", gateway.base_url, "--json")
+    reply = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert reply["receipt"] is None
+    assert "registrar.name" in reply["released"]
+    assert not {"registrant.name", "registrant.street", "registrant.phone"} & set(reply["released"])
+
+
+def test_releases_what_was_asked_with_a_verified_receipt(run, gateway, domain):
+    done = ask(run, gateway, domain, *OFFICER, "--elements", "registrant.name", "--json")
+    reply = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert reply["outcome"] == "released"
+    assert (
+        reply["released"]["registrant.name"]["rules"] == ["LEA-STANDING"]
+        or reply["released"]["registrant.name"]["rules"]
+    )
+    assert "registrant.street" not in reply["released"]
+
+
+@pytest.mark.parametrize("form", ["table", "rdap", "whois"])
+def test_prints_each_format(run, gateway, domain, form):
+    done = ask(run, gateway, domain, *OFFICER, "--elements", "registrant.name", "--format", form)
+    assert done.returncode == 0, done.stderr
+    assert {"table": b"receipt verified", "rdap": b'"ldhName"', "whois": b"Domain Name:"}[
+        form
+    ] in done.stdout
+
+
+def test_shows_nothing_gated_without_the_pinned_key(run, gateway, domain):
+    token = gateway.folder / "demo" / "investigator.token"
+    done = run("lookup", domain, "--server", gateway.base_url, "--token", token, *OFFICER,
+               "--elements", "registrant.name")  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert b"WG4" in done.stderr
+
+
+def test_refuses_what_no_rule_grants(run, gateway, domain):
+    done = ask(run, gateway, domain, "--purpose", "dnsTransparency", "--basis",
+               "legitimate_interest", "--elements", "registrant.name")  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert b"refused" in done.stdout
+
+
+def test_releases_once_after_an_approval(run, gateway, domain):
+    question = [*OFFICER[:-1], "2026-fax", "--elements", "registrant.fax,registrant.street"]
+    pending = ask(run, gateway, domain, *question, "--json")
+    assert pending.returncode == 4, pending.stderr
+    number = json.loads(pending.stdout)["entry"]
+    listed = json.loads(run("approve", "--dir", gateway.folder, "--json").stdout)
+    assert [row["domain"] for row in listed if row["id"] == number] == [domain]
+    granted = run("approve", number, "--elements", "registrant.fax,registrant.street", "--by",
+                  "Duty Officer", "--dir", gateway.folder, "--json")  # fmt: skip
+    assert granted.returncode == 0, granted.stderr
+    assert ask(run, gateway, domain, *question).returncode == 0
+    assert ask(run, gateway, domain, *question).returncode == 4
+
+
+def test_schedules_the_notice_to_the_registrant(run, gateway, domain):
+    ask(run, gateway, domain, *OFFICER, "--elements", "registrant.name")
+    due = json.loads(run("obligations", "--dir", gateway.folder, "--json").stdout)
+    assert {row["do"] for row in due} >= {"notify_registrant"}
+    assert run("obligations", "--dir", gateway.folder, "--done", due[0]["id"]).returncode == 0
+    left = json.loads(run("obligations", "--dir", gateway.folder, "--json").stdout)
+    assert due[0]["id"] not in [row["id"] for row in left]
+
+
+def test_packs_evidence_that_verifies_until_a_byte_changes(run, gateway, domain, tmp_path):
+    packed = tmp_path / "evidence.zip"
+    done = ask(
+        run, gateway, domain, *OFFICER, "--elements", "registrant.name", "--evidence", packed
+    )
+    assert done.returncode == 0, done.stderr
+    assert run("verify", packed, "--key", gateway.vkey).returncode == 0
+    broken = _altered(packed, tmp_path / "altered.zip")
+    done = run("verify", broken, "--key", gateway.vkey)
+    assert done.returncode == 1
+    assert b"WG4" in done.stdout + done.stderr
+
+
+def test_verifies_the_log_folder_and_the_served_log(run, gateway):
+    for where in (gateway.folder / "log", f"{gateway.base_url}log/"):
+        done = run("verify", where, "--key", gateway.vkey)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_answers_the_public_alone_on_port_43(gateway, domain):
+    with socket.create_connection(gateway.whois, timeout=10) as peer:
+        peer.sendall(domain.encode() + b"\r\n")
+        text = b"".join(iter(lambda: peer.recv(65536), b""))
+    assert b"Domain Name:" in text
+    assert b"Registrant Name:" not in text
+
+
+def _altered(packed: Path, to: Path) -> Path:
+    with zipfile.ZipFile(packed) as old, zipfile.ZipFile(to, "w") as new:
+        for member in old.namelist():
+            content = bytearray(old.read(member))
+            if member == "answer.json":
+                content[len(content) // 2] ^= 1
+            new.writestr(member, bytes(content))
+    return to

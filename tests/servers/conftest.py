@@ -1,0 +1,230 @@
+"""A gate over a made-up record, its two servers, and plain ways to talk to them."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+import uvloop
+from tests.conftest import NOW, PURPOSE
+from tests.identity.tokens import ISSUERS, claims, header, token
+
+from whoisgate.formats import rdap
+from whoisgate.gate import AsyncGate, Settings
+from whoisgate.identity import Bearer
+from whoisgate.records import Record
+from whoisgate.redact import Substitutes
+from whoisgate.servers.rdap import application
+from whoisgate.servers.run import run
+from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.whois import WhoisServer
+from whoisgate.sources.memory import MemorySource
+from whoisgate.testing import MemoryLog
+
+BASE_URL = "https://rdap.example/"
+TOKEN = token()
+OTHER_OFFICER = token(body=claims(sub="officer-8"))
+WHY = f'purpose="{PURPOSE}", basis="national_order", case="2026-114"'
+RELEASED = f'{WHY}, elements=("registrant.name")'
+REFUSED = f'{WHY}, elements=("tech.name")'
+PENDING = f'{WHY}, elements=("registrant.phone")'
+LEGAL_ACTIONS_ALONE = token(header(), claims(rdap_allowed_purposes=["legalActions"]))
+
+
+@dataclass
+class Reply:
+    """One HTTP answer as it came."""
+
+    status: int
+    lines: list[tuple[str, str]]
+    body: bytes
+    fields: dict[str, str] = field(init=False)
+
+    def __post_init__(self):
+        self.fields = {name.lower(): value for name, value in self.lines}
+        assert len(self.fields) == len(self.lines), "a header line came twice"
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def code(self):
+        """The number that an RDAP error's description begins with."""
+        return self.json["description"][0].partition(":")[0]
+
+
+@dataclass
+class Service:
+    """Everything that both servers are made of."""
+
+    gate: AsyncGate
+    log: MemoryLog
+    settings: ServerSettings
+    app: object
+    policy: object
+    source: object
+    whois: WhoisServer | None = None
+
+    def ask(self, path, headers=(), *, method="GET", query="", client="127.0.0.1", scheme="http"):
+        """One request straight into the ASGI application."""
+        lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+        scope = {
+            "type": "http", "method": method, "path": path, "raw_path": path.encode(),
+            "query_string": query.encode(), "headers": lines, "scheme": scheme,
+            "client": client and (client, 50000), "server": ("127.0.0.1", 80),
+            "http_version": "1.1", "root_path": "",
+        }  # fmt: skip
+        return asyncio.run(called(self.app, scope))
+
+    def entries(self):
+        return self.log.size()
+
+
+async def called(app, scope):
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope, receive, send)
+    head, *bodies = sent
+    assert head["type"] == "http.response.start"
+    lines = [(name.decode("ascii"), value.decode("latin-1")) for name, value in head["headers"]]
+    return Reply(head["status"], lines, b"".join(part.get("body", b"") for part in bodies))
+
+
+@pytest.fixture
+def make(policy, record, tmp_path):
+    """Makes services; keyword arguments replace their parts."""
+    made = []
+
+    def make(*, source=None, log=None, records=(), clock=lambda: NOW, gate=None, **server):
+        entropy = iter(range(1, 1 << 30))
+        log = log or MemoryLog(clock=clock, entropy=lambda n: next(entropy).to_bytes(n, "little"))
+        executor = ThreadPoolExecutor(2)
+        shown = rdap.Settings(base_url=BASE_URL, terms_url=f"{BASE_URL}terms")
+        relay = Substitutes(b"k" * 32, web_form="https://registrar.example/contact?d={domain}")
+        settings = ServerSettings(shown, **server)
+        source = source or MemorySource([record, *records])
+        door = AsyncGate(
+            Settings(policy, relay, shown, **(gate or {})), source, log, clock, executor=executor,
+            find_timeout_s=0.2,
+        )  # fmt: skip
+        app = application(
+            door,
+            settings,
+            Bearer(ISSUERS),
+            getattr(log, "receipt", None),
+            {policy.digest: policy.text}.get,
+            tmp_path,
+            clock,
+        )
+        made.append((log, executor))
+        return Service(door, log, settings, app, policy, source)
+
+    yield make
+    for log, executor in made:
+        executor.shutdown()
+        log.close()
+
+
+@pytest.fixture
+def service(make):
+    return make()
+
+
+@contextmanager
+def serving(service):
+    """Both servers for real on loopback ports, in a thread of their own."""
+    addresses, stop = {}, []
+    service.whois = WhoisServer(service.gate, service.settings)
+    up = threading.Event()
+
+    async def main():
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(stopping.set))
+
+        def ready(spoken):
+            addresses.update(spoken)
+            up.set()
+
+        await run(
+            service.app, service.whois, ("127.0.0.1", 0), ("127.0.0.1", 0), gate=service.gate,
+            ready=ready, stopping=stopping,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(1) as thread:
+        job = thread.submit(uvloop.run, main())
+        assert up.wait(10), job.exception(1)
+        try:
+            yield Addresses(addresses["rdap"], addresses["whois"])
+        finally:
+            stop[0]()
+            job.result(20)
+
+
+@dataclass
+class Addresses:
+    rdap: str
+    whois: str
+
+    def connect(self, which, receive_buffer=None):
+        """A plain connection to one of the two servers."""
+        host, _, port = getattr(self, which).removeprefix("http://").rstrip("/").rpartition(":")
+        connection = socket.socket()
+        connection.settimeout(10)
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.connect((host, int(port)))
+        return connection
+
+    def raw(self, which, content):
+        """Everything that comes back for these bytes until the server closes."""
+        with self.connect(which) as connection:
+            connection.sendall(content)
+            return everything(connection)
+
+
+def everything(connection):
+    """What a connection gives until it ends, in whatever way."""
+    received = b""
+    try:
+        while part := connection.recv(65536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def until(condition):
+    """Wait for what another thread does; fails after ten seconds."""
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to pass")
+
+
+@pytest.fixture
+def large():
+    """A record whose answer is far more than a kernel holds for a connection."""
+    host = ".".join(["x" * 63, "y" * 63, "z" * 63, "example"])
+    return Record.of("large.example", {}, nameservers=[f"n{n}.{host}" for n in range(80_000)])
+
+
+def with_token(*more, bearer=TOKEN):
+    return [("Authorization", f"Bearer {bearer}"), *more]
+
+
+def asking(why, bearer=TOKEN):
+    return with_token(("Disclosure-Request", why), bearer=bearer)

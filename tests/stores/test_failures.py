@@ -1,0 +1,190 @@
+"""Full and read-only disks, stale and forked copies, foreign files: the log fails closed."""
+
+import os
+import shutil
+import sqlite3
+
+import pytest
+
+from whoisgate.errors import FormatTooNew, LogUnavailable, StaleLog
+
+NOBODY = 65534
+
+
+def copy_database(home, name):
+    """The whole database as it is now, in another folder."""
+    target = home.path / name
+    with sqlite3.connect(home.path / "whoisgate.db") as database:
+        database.execute("VACUUM INTO ?", (str(target),))
+    database.close()
+    return target
+
+
+def put_back(home, copy):
+    for suffix in ("-wal", "-shm"):
+        (home.path / f"whoisgate.db{suffix}").unlink(missing_ok=True)
+    shutil.move(copy, home.path / "whoisgate.db")
+
+
+def test_refuses_a_stale_copy(home, log):
+    log.append(home.disclosure()).result()
+    copy = copy_database(home, "old.db")
+    log.append(home.disclosure()).result()
+    log.close()
+    put_back(home, copy)
+    stale = home.log()
+    with pytest.raises(StaleLog, match="restore the newest database"):
+        stale.append(home.disclosure()).result()
+    with pytest.raises(StaleLog):
+        stale.size()
+    with pytest.raises(StaleLog):
+        stale.publish()
+    assert StaleLog.code == "WG506"
+
+
+def test_refuses_a_forked_database(home, log):
+    log.append(home.disclosure()).result()
+    copy = copy_database(home, "fork.db")
+    for _ in range(2):
+        log.append(home.disclosure()).result()
+    log.close()
+    published = (home.path / "log" / "checkpoint").read_bytes()
+    put_back(home, copy)
+    (home.path / "log" / "checkpoint").rename(home.path / "aside")
+    fork = home.log()
+    for _ in range(2):
+        fork.append(home.disclosure()).result()
+    (home.path / "aside").rename(home.path / "log" / "checkpoint")
+    with pytest.raises(StaleLog):
+        fork.close()
+    with pytest.raises(StaleLog):
+        home.log().append(home.disclosure()).result()
+    assert (home.path / "log" / "checkpoint").read_bytes() == published
+
+
+def test_refuses_another_logs_checkpoint(home, log):
+    checkpoint = home.path / "log" / "checkpoint"
+    log.close()
+    checkpoint.write_text(checkpoint.read_text().replace("log.example", "other.example"))
+    with pytest.raises(StaleLog, match="not this log's"):
+        home.log().append(home.disclosure()).result()
+
+
+def test_stops_when_the_database_is_replaced_under_it(home, log):
+    log.append(home.disclosure()).result()
+    (home.path / "whoisgate.db").rename(home.path / "moved.db")
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="removed or replaced"):
+            log.append(home.disclosure()).result()
+    (home.path / "moved.db").rename(home.path / "whoisgate.db")
+    with pytest.raises(LogUnavailable, match="removed or replaced"):
+        log.append(home.disclosure()).result()
+    log.close()
+    assert home.log().append(home.disclosure()).result().index == 2
+
+
+def test_stops_when_the_shred_file_is_gone(home, log):
+    log.append(home.disclosure()).result()
+    (home.path / "shred.slots").rename(home.path / "aside")
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="the log stopped"):
+            log.append(home.disclosure()).result()
+    assert log.size() == 2
+
+
+def test_fails_closed_on_a_full_disk_and_recovers(home, log):
+    receipts = [log.append(home.disclosure()).result() for _ in range(3)]
+    log.close()
+    *said, seen = home.outcomes(home.start(0, "--limit", 150_000))
+    good = [one for one in said if isinstance(one, list)]
+    failed = [one for one in said if isinstance(one, str)]
+    assert good
+    assert failed == ["Doubtful", "Doubtful"]
+    assert seen == 4 + len(good)
+    size = home.check([(r.index, r.token) for r in receipts] + good)
+    assert home.log().append(home.disclosure()).result().index == size
+
+
+def test_fails_closed_in_a_read_only_folder_and_recovers(home, log):
+    log.append(home.disclosure()).result()
+    log.close()
+    paths = [home.path, *home.path.parents[:1], *home.path.iterdir()]
+    modes = {path: path.stat().st_mode for path in paths}
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for path in home.path.parents:
+        if path.stat().st_mode & 0o005 != 0o005:
+            path.chmod(0o755)
+    assert as_nobody(lambda: home.log().append(home.disclosure()).exception()) == "LogUnavailable"
+    for path, mode in modes.items():
+        path.chmod(mode)
+    assert home.log().append(home.disclosure()).result().index == 2
+
+
+def as_nobody(work) -> str:
+    """The class of what ``work`` returns, in a child that may not override permissions."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.getuid() == 0:
+                os.setuid(NOBODY)
+            error = work()
+            kind = next(k for k in type(error).__mro__ if k is LogUnavailable or k is object)
+            os.write(writing, kind.__name__.encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        text = said.read()
+    os.waitpid(child, 0)
+    return text
+
+
+def test_says_that_the_database_is_missing(home):
+    (home.path / "whoisgate.db").unlink()
+    log = home.log()
+    with pytest.raises(LogUnavailable, match="expected a log database at"):
+        log.append(home.disclosure()).result()
+    with pytest.raises(LogUnavailable, match="expected a log database at"):
+        log.size()
+
+
+def test_says_that_the_file_is_no_log(home):
+    (home.path / "whoisgate.db").write_bytes(b"")
+    with pytest.raises(LogUnavailable, match="got another file"):
+        home.log().size()
+    (home.path / "whoisgate.db").write_bytes(b"SQLite, but not really" * 99)
+    with pytest.raises(LogUnavailable, match="cannot be read"):
+        home.log().size()
+
+
+def test_refuses_a_newer_format(home):
+    database = sqlite3.connect(home.path / "whoisgate.db")
+    database.execute("PRAGMA user_version = 2")
+    database.close()
+    with pytest.raises(FormatTooNew):
+        home.log().append(home.disclosure()).result()
+
+
+def test_waits_for_another_writer_and_goes_on(home, log):
+    log.append(home.disclosure()).result()
+    other = sqlite3.connect(home.path / "whoisgate.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = log.append(home.disclosure())
+    assert not waiting.done()
+    other.execute("ROLLBACK")
+    other.close()
+    assert waiting.result().index == 2
+
+
+def test_appends_on_while_the_folder_cannot_be_published(home, log):
+    log.append(home.disclosure()).result()
+    log.publish()
+    (home.path / "log").rename(home.path / "away")
+    log.append(home.disclosure()).result()
+    with pytest.raises(LogUnavailable, match="cannot be published"):
+        log.publish()
+    (home.path / "away").rename(home.path / "log")
+    log.publish()
+    assert home.check([]) == 3
