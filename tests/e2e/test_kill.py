@@ -23,6 +23,10 @@ ROUNDS = int(os.environ.get("WHOISGATE_KILLS", "4"))
 @pytest.mark.slow
 def test_keeps_every_answer_that_a_client_received(tmp_path):
     folder = make_folder(tmp_path / "gate")
+    config = folder / "whoisgate.toml"
+    config.write_text(
+        config.read_text().replace("[gate]\n", "[gate]\nrefusals_per_day = 1000000\n")
+    )
     names = (folder / "demo" / "domains.txt").read_text().split()
     key = parse_vkey((folder / "keys" / "log.vkey").read_text().strip())
     proofs: list[str] = []
