@@ -148,7 +148,7 @@ def test_finishes_bodies_in_formats_alone():
     assert {m for m in public if not m.startswith("formats/")} == set()
     sealed = who_calls("Sealed")
     assert sealed
-    assert {m for m in sealed if not m.startswith("formats/")} <= {"gate.py"}
+    assert {m for m in sealed if not m.startswith("formats/")} <= {"middle.py"}
 
 
 def test_opens_sealed_bytes_in_redact_alone():

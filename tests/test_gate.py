@@ -15,7 +15,8 @@ from whoisgate.audit.draft import Grant
 from whoisgate.audit.verify import verify_answer, verify_receipt
 from whoisgate.elements import ELEMENTS
 from whoisgate.formats import rdap
-from whoisgate.gate import Answer, AsyncGate, Gate, Settings
+from whoisgate.gate import Answer, AsyncGate, Gate
+from whoisgate.middle import Settings
 from whoisgate.policy.decide import Outcome
 from whoisgate.redact import Sealed, Substitutes
 from whoisgate.replay import replay

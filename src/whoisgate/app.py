@@ -39,7 +39,8 @@ from whoisgate.errors import (
     ReplacementMissing,
 )
 from whoisgate.formats import rdap
-from whoisgate.gate import AsyncGate, AsyncSource, Gate, Settings, Source, Standing
+from whoisgate.gate import AsyncGate, AsyncSource, Gate, Source
+from whoisgate.middle import Settings, Standing
 from whoisgate.policy.load import load, load_named
 from whoisgate.policy.model import Policy
 from whoisgate.redact import Substitutes

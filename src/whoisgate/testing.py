@@ -32,7 +32,7 @@ from whoisgate.errors import (
     UnknownEntry,
     WhoisgateError,
 )
-from whoisgate.gate import Granted
+from whoisgate.middle import Granted
 
 
 @dataclass(slots=True)

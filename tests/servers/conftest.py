@@ -15,8 +15,9 @@ from tests.conftest import NOW, PURPOSE
 from tests.identity.tokens import ISSUERS, claims, header, token
 
 from whoisgate.formats import rdap
-from whoisgate.gate import AsyncGate, Settings
+from whoisgate.gate import AsyncGate
 from whoisgate.identity import Bearer
+from whoisgate.middle import Settings
 from whoisgate.records import Record
 from whoisgate.redact import Substitutes
 from whoisgate.servers.rdap import application

@@ -149,7 +149,8 @@ PROGRAM = textwrap.dedent(
     from secrets import token_bytes
     from tests.conftest import POLICY
     from whoisgate.formats import rdap
-    from whoisgate.gate import AsyncGate, Settings
+    from whoisgate.gate import AsyncGate
+    from whoisgate.middle import Settings
     from whoisgate.identity import Bearer
     from whoisgate.policy.load import load_text
     from whoisgate.records import Record

@@ -46,7 +46,7 @@ from whoisgate.errors import (
     UnknownEntry,
     WhoisgateError,
 )
-from whoisgate.gate import Granted
+from whoisgate.middle import Granted
 from whoisgate.stores import publish, shred, tables
 from whoisgate.stores.crew import Crew
 from whoisgate.stores.sequencer import Ledger, Sequencer

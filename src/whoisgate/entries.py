@@ -1,0 +1,159 @@
+"""The entry that a decided question leaves: what it commits to, and what its envelope keeps.
+
+Names of elements and rules, digests, and the words of question and credential; never a value of
+the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import orjson
+
+from whoisgate.audit.draft import JSON, Draft, Due
+from whoisgate.policy.decide import Decision, Outcome
+from whoisgate.queries import Question, Requester
+from whoisgate.records import Facts, Record
+from whoisgate.redact import Sealed
+
+_KINDS = {
+    Outcome.RELEASED: "disclosure",
+    Outcome.REFUSED: "refusal",
+    Outcome.NEEDS_APPROVAL: "pending",
+}
+
+
+def drafted(
+    record: Record,
+    question: Question,
+    requester: Requester,
+    arrived: datetime,
+    decision: Decision,
+    *,
+    body: Sealed,
+    view: str,
+    switches: frozenset[str],
+    budget: int,
+    uses: int | None,
+) -> Draft:
+    """The draft for one decided question.
+
+    ``view`` is the view's digest, empty where there is none; ``budget`` counts only where nothing
+    is released; ``uses`` is the pending entry whose grant a release spends.
+    """
+    released = decision.outcome is Outcome.RELEASED
+    said = _said(question)
+    fields: dict[str, JSON] = {
+        "authority": requester.authority,
+        "person": requester.person,
+        "requester_class": requester.requester_class.value,
+        "domain": question.name,
+        "purpose": said["purpose"],
+        "basis": said["basis"],
+        "case": question.case,
+        **_told(decision).fields,
+        "question": hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        "view": view,
+        "body": body.digest,
+        "source": record.source,
+        "record_version": record.version,
+        "context": {**_context(decision, record.facts), "switches": sorted(switches)},
+    }
+    return Draft(
+        _KINDS[decision.outcome],
+        decision.policy,
+        arrived,
+        fields,
+        _enclosed(said, requester, decision),
+        requester=requester.identity,
+        domain=question.name,
+        question=question_key(question, requester),
+        uses=uses if released else None,
+        dues=tuple(Due(o.do, o.after) for o in decision.obligations if o.after is not None)
+        if released
+        else (),
+        budget=None if released else budget,
+        valid_until=requester.valid_until,
+    )
+
+
+def question_key(question: Question, requester: Requester) -> bytes:
+    """What makes two questions the same for an approval: person, domain, purpose, basis, case."""
+    said = _said(question)
+    same: dict[str, JSON] = {word: said[word] for word in ("name", "purpose", "basis", "case")}
+    same["requester"] = requester.identity
+    return hashlib.sha256(orjson.dumps(same, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _said(question: Question) -> dict[str, JSON]:
+    return {
+        "name": question.name,
+        "purpose": question.purpose and question.purpose.value,
+        "basis": question.basis and question.basis.value,
+        "case": question.case,
+        "elements": sorted(e.name for e in question.elements),
+        "urgency": question.urgency.value,
+    }
+
+
+def _enclosed(said: dict[str, JSON], requester: Requester, decision: Decision) -> dict[str, JSON]:
+    """What only the envelope keeps."""
+    return {
+        "question": said,
+        "requester": {
+            "assurance": requester.assurance.value,
+            "country": requester.country,
+            "jurisdiction": requester.jurisdiction and requester.jurisdiction.value,
+            "proved_by": requester.proved_by,
+        },
+        "decision": _told(decision).rulings,
+    }
+
+
+class _Told(NamedTuple):
+    """What an entry says of a decision; the same for every question that it answers."""
+
+    fields: dict[str, JSON]
+    rulings: dict[str, JSON]
+
+
+@lru_cache(4096)
+def _told(decision: Decision) -> _Told:
+    beyond = sorted(decision.beyond, key=lambda e: e.name)
+    fields: dict[str, JSON] = {
+        "asked": [*sorted(e.name for e in decision.asked)],
+        "released": {e.name: list(decision.rulings[e].granted_by) for e in beyond},
+        "outcome": decision.outcome.value,
+        "approval": _approval(decision),
+        "detail": None,
+    }
+    return _Told(
+        fields,
+        {
+            e.name: [str(r.treatment), list(r.granted_by), list(r.capped_by)]
+            for e, r in decision.rulings.items()
+        },
+    )
+
+
+def _context(decision: Decision, facts: Facts) -> dict[str, JSON]:
+    return {
+        **decision.context,
+        "disclose_allow": sorted(e.name for e in facts.disclose_allow),
+        "disclose_deny": sorted(e.name for e in facts.disclose_deny),
+        "standing": sorted(e.name for e in decision.approved.standing),
+        "granted": sorted(e.name for e in decision.approved.granted),
+    }
+
+
+def _approval(decision: Decision) -> JSON:
+    approved = decision.approved
+    used = [
+        kind
+        for kind, elements in (("standing", approved.standing), ("granted", approved.granted))
+        if elements & decision.beyond
+    ]
+    return used or None

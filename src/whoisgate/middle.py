@@ -1,0 +1,229 @@
+"""The pure middle of a gate: everything between its two waits, and the public cache.
+
+No I/O and no clock: times are handed in. `Gate` and `AsyncGate` walk through it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from whoisgate.audit.draft import Draft
+from whoisgate.elements import Element
+from whoisgate.entries import drafted
+from whoisgate.errors import CredentialRefused, CredentialRequired, SuffixNotServed
+from whoisgate.formats import rdap, whois
+from whoisgate.policy.decide import Approved, Decision, Edition, Outcome, edition
+from whoisgate.policy.explain import explain
+from whoisgate.policy.model import Policy
+from whoisgate.queries import PUBLIC, Question, Requester
+from whoisgate.records import Record
+from whoisgate.redact import (
+    GatedView,
+    PublicBytes,
+    PublicView,
+    Sealed,
+    Substitutes,
+    digest,
+    redact,
+)
+
+REFUSALS_PER_DAY = 1000
+"""Default of a requester's entries per UTC day that released nothing."""
+
+
+class Granted(NamedTuple):
+    """A granted, unspent approval of one question."""
+
+    entry: int
+    elements: frozenset[Element]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A standing approval from the operator's configuration."""
+
+    authority: str
+    basis: str
+    elements: frozenset[Element]
+    expires: datetime
+
+    def covers(self, question: Question, requester: Requester, now: datetime) -> bool:
+        """Whether it is for this authority and basis, and still valid."""
+        return (
+            requester.authority == self.authority
+            and question.basis is not None
+            and question.basis.value == self.basis
+            and now < self.expires
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator decided about answering, handed in by `app`."""
+
+    policy: Policy
+    substitutes: Substitutes
+    rdap: rdap.Settings
+    switches: frozenset[str] = frozenset()
+    standing: tuple[Standing, ...] = ()
+    suffixes: frozenset[str] | None = None
+    refusals_per_day: int = REFUSALS_PER_DAY
+    cache_s: float = 60.0
+    cache_names: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where the pure middle stands: a decision, its finished body, and the draft it needs."""
+
+    decision: Decision
+    body: Sealed
+    draft: Draft
+
+
+class Cached(NamedTuple):
+    """A finished public body, good until a moment."""
+
+    until: datetime
+    body: PublicBytes
+    decision: Decision
+
+
+class Middle:
+    """The pure part of a gate: everything between the two waits. Holds the public cache."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._edition: Edition | None = None
+        self._cache: dict[tuple[str, str], Cached] = {}
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()  # guards _counts
+
+    def edition(self, now: datetime) -> Edition:
+        """The policy's rules in force now."""
+        held = self._edition
+        if held is None or (held.until is not None and held.until <= now):
+            held = self._edition = edition(self.settings.policy, now, self.settings.switches)
+            self._cache.clear()
+        return held
+
+    def count(self, what: str) -> None:
+        """Count something that gets no entry of its own."""
+        with self._lock:
+            self._counts[what] += 1
+
+    def tally(self, now: datetime) -> Draft | None:
+        """The counts since the last tally as a draft, or None when nothing was counted."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        if not counts:
+            return None
+        return Draft("tally", self.settings.policy.digest, now, open={"counts": dict(counts)})
+
+    def cached(self, name: str, form: str, now: datetime) -> Cached | None:
+        """A finished public body that is still fresh."""
+        held = self._cache.get((name, form))
+        return held if held is not None and now < held.until else None
+
+    def invalidate(self, name: str) -> None:
+        """Forget a name."""
+        for form in ("rdap", "whois"):
+            self._cache.pop((name, form), None)
+
+    def admit(self, question: Question, requester: Requester, now: datetime) -> None:
+        """Refuse what needs no record: a stranger's gated question, a foreign suffix."""
+        suffixes = self.settings.suffixes
+        if suffixes is not None and not _under(question.name, suffixes):
+            self.count("suffix_not_served")
+            raise SuffixNotServed("expected a name under a suffix that this gate serves")
+        if question.gated and requester.public:
+            self.count("credential_required")
+            raise CredentialRequired("a `Disclosure-Request` needs a credential")
+        if requester.valid_until is not None and requester.valid_until <= now:
+            self.count("credential_refused")
+            raise CredentialRefused("the credential has expired")
+
+    def public(self, record: Record, form: str, now: datetime) -> Cached:
+        """The public body of a record, finished and cached."""
+        held = self.edition(now)
+        decision = held.decide(Question(record.name), PUBLIC, record.facts)
+        view = redact(record, decision, self.settings.substitutes)
+        if not isinstance(view, PublicView):
+            raise TypeError("the public's own decision is never gated")
+        body = rdap.encode(view, self.settings.rdap) if form == "rdap" else whois.encode(view)
+        until = now + timedelta(seconds=min(self.settings.cache_s, 60.0))
+        fresh = Cached(until if held.until is None else min(until, held.until), body, decision)
+        if len(self._cache) >= self.settings.cache_names:
+            self._cache.pop(next(iter(self._cache)), None)
+        if self.settings.cache_s > 0:
+            self._cache[record.name, form] = fresh
+        return fresh
+
+    def settle(
+        self,
+        record: Record,
+        question: Question,
+        requester: Requester,
+        now: datetime,
+        granted: Granted | None = None,
+    ) -> Step:
+        """Decide a gated question and finish its body and its draft."""
+        allowed = Question(
+            question.name,
+            question.purpose if question.purpose in requester.purposes else None,
+            question.basis if question.basis in requester.bases else None,
+            question.case,
+            question.elements,
+            question.urgency,
+            question.gated,
+        )
+        approved = Approved(
+            frozenset(
+                e
+                for s in self.settings.standing
+                if s.covers(allowed, requester, now)
+                for e in s.elements
+            ),
+            granted.elements if granted else frozenset(),
+        )
+        permitted = (allowed.purpose, allowed.basis) == (question.purpose, question.basis)
+        decision = self.edition(now).decide(
+            allowed, requester, record.facts, approved, permitted=permitted
+        )
+        if decision.outcome is not Outcome.RELEASED:
+            # A refusal is finished from the decision alone: no contact value is read.
+            body = Sealed(
+                decision, rdap.encode_refusal(decision, explain(self.settings.policy, decision))
+            )
+            view_digest = ""
+        else:
+            view = redact(record, decision, self.settings.substitutes)
+            if not isinstance(view, GatedView):
+                raise TypeError("a release beyond the public view is gated")
+            body, view_digest = rdap.encode(view, self.settings.rdap), digest(view)
+        draft = drafted(
+            record,
+            question,
+            requester,
+            now,
+            decision,
+            body=body,
+            view=view_digest,
+            switches=self.settings.switches,
+            budget=self.settings.refusals_per_day,
+            uses=granted.entry if granted else None,
+        )
+        return Step(decision, body, draft)
+
+
+def _under(name: str, suffixes: frozenset[str]) -> bool:
+    rest = name
+    while rest:
+        _, _, rest = rest.partition(".")
+        if rest in suffixes:
+            return True
+    return False
