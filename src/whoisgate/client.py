@@ -31,10 +31,15 @@ _OUTCOMES: Final = {200: Outcome.RELEASED, 202: Outcome.NEEDS_APPROVAL, 403: Out
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a gateway answered. ``receipt`` is None for the public view alone."""
+    """What a gateway answered. ``receipt`` is None for the public view alone.
+
+    ``policy`` is the digest of the policy that decided: committed in the entry, or, for the public
+    view, as the gateway says.
+    """
 
     outcome: Outcome
     body: bytes
+    policy: str | None
     receipt: VerifiedReceipt | None = None
     proof: str | None = None
 
@@ -78,7 +83,8 @@ class Client:
         if entry is None:
             if response.status_code != httpx2.codes.OK or question.gated:
                 raise _refusal(response)
-            return Reply(Outcome.RELEASED, response.content)
+            told = response.headers.get("Disclosure-Policy")
+            return Reply(Outcome.RELEASED, response.content, told)
         if self._key is None:
             raise EvidenceError("expected the pinned key of the log (--key); nothing is shown")
         proof = self._proof(response.headers.get("Disclosure-Receipt", ""))
@@ -91,7 +97,7 @@ class Client:
         outcome = _OUTCOMES.get(response.status_code)
         if str(receipt.index) != entry or outcome is None or receipt.fields["outcome"] != outcome:
             raise EvidenceError("the answer's proof is for another answer")
-        return Reply(outcome, response.content, receipt, proof)
+        return Reply(outcome, response.content, receipt.leaf.policy, receipt, proof)
 
     def policy(self, digest: str) -> str:
         """The text of an archived policy bundle; the digest is not checked here."""

@@ -297,6 +297,11 @@ class AsyncGate:
         middle.count("public")
         return held.body
 
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._middle.settings.policy
+
     def invalidate(self, name: str) -> None:
         """As `Gate.invalidate`."""
         self._middle.invalidate(name)

@@ -28,7 +28,8 @@ def test_shows_the_public_view_to_anybody(run, gateway, domain):
     reply = json.loads(done.stdout)
     assert done.returncode == 0
     assert reply["receipt"] is None
-    assert "registrar.name" in reply["released"]
+    assert reply["released"]["registrar.name"]["rules"] == ["RDP-9.1"]
+    assert reply["replaced"]["registrant.email"]["rules"] == ["RDP-9.2.3"]
     assert not {"registrant.name", "registrant.street", "registrant.phone"} & set(reply["released"])
 
 

@@ -51,6 +51,7 @@ def test_gives_anybody_the_public_view(service):
         ("access-control-allow-origin", "*"),
         ("cache-control", "public, max-age=60"),
         ("vary", "Authorization, Disclosure-Request"),
+        ("disclosure-policy", service.gate.policy.digest),
         ("content-length", str(len(reply.body))),
     ]
     assert reply.json["ldhName"] == "example.com"

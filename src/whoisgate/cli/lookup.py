@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,7 @@ from whoisgate.replay import replay
 if TYPE_CHECKING:
     from whoisgate.client import Client, Reply
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
 EXIT_CODES = {Outcome.RELEASED: 0, Outcome.REFUSED: 3, Outcome.NEEDS_APPROVAL: 4}
 
 
@@ -104,20 +106,20 @@ def _client(server: str, token: Path | None, key: str | None) -> Client:
 
 
 def _policy(client: Client, reply: Reply) -> Policy | None:
-    """The policy that decided, fetched by the digest that the entry commits to, and replayed."""
-    if reply.receipt is None:
+    """The policy that decided, fetched by its digest; a gated answer's decision is replayed."""
+    if reply.policy is None or not DIGEST.fullmatch(reply.policy):
         return None
-    digest = reply.receipt.leaf.policy
-    text = client.policy(digest)
-    if hashlib.sha256(text.encode()).hexdigest() != digest:
+    text = client.policy(reply.policy)
+    if hashlib.sha256(text.encode()).hexdigest() != reply.policy:
         raise EvidenceError("the policy served is not the one that the entry names")
     policy = load_text(text, "policy.yaml")
-    replay(policy, reply.receipt.fields)
+    if reply.receipt is not None:
+        replay(policy, reply.receipt.fields)
     return policy
 
 
 def _write_evidence(path: Path, reply: Reply, policy: Policy | None, key: str | None) -> None:
-    if reply.proof is None or policy is None or key is None:
+    if reply.receipt is None or reply.proof is None or policy is None or key is None:
         raise EvidenceError("expected a gated answer: the public view leaves no evidence")
     packed = evidence_zip(reply.body, reply.proof, policy.text, read_vkey(key).text)
     with path.open("xb") as file:

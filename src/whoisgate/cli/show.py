@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import orjson
 from rich.markup import escape
 from rich.table import Table
 
+from whoisgate import app
 from whoisgate.audit.draft import JSON
 from whoisgate.cli.output import console, printable
-from whoisgate.elements import ELEMENTS, Element
+from whoisgate.elements import ELEMENTS, Element, Kind
 from whoisgate.formats import rdap
-from whoisgate.policy.decide import Decision, Outcome
+from whoisgate.policy.decide import Decision, Outcome, edition
 from whoisgate.policy.explain import Reason, explain
 from whoisgate.policy.model import Policy
-from whoisgate.records import Record
+from whoisgate.queries import PUBLIC, Question
+from whoisgate.records import Facts, Record
 from whoisgate.replay import replay
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ def law(reason: Reason) -> str:
 def table(name: str, reply: Reply, policy: Policy | None) -> None:
     """Print an answer as a table for a person."""
     out = console()
-    decision = _decision(reply, policy)
+    decision = _decision(name, reply, policy)
     out.print(f"[bold]{name}[/bold]: {reply.outcome.value.replace('_', ' ')}")
     if reply.receipt is not None:
         out.print(
@@ -63,53 +66,62 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
         )
     reasons = explain(policy, decision) if policy and decision else {}
     if reply.outcome is Outcome.RELEASED:
-        values = shown(rdap.decode(reply.body))
         rows = Table("element", "value", "rule (law)", box=None, pad_edge=False)
         for column in rows.columns:
             column.overflow = "fold"
-        for element, value in values.items():
+        for element, value in shown(rdap.decode(reply.body)).items():
             reason = reasons.get(element)
             rows.add_row(element.name, escape(value), escape(law(reason)) if reason else "")
         out.print(rows)
-    missing = [r for r in reasons.values() if r.asked and r.element not in _released(decision)]
-    for reason in missing:
-        what = "; ".join(reason.missing)
-        out.print(f"withheld {reason.element.name}: {escape(what)}")
-    if not reasons:
-        withheld = declared(reply.body)
-        out.print(f"withheld: {escape(', '.join(withheld)) or 'nothing declared'}")
+    for reason in _replaced(reply, reasons):
+        out.print(f"replaced {reason.element.name}: {escape(law(reason))}")
+    for reason in _missing(reply, reasons, decision):
+        out.print(f"withheld {reason.element.name}: {escape('; '.join(reason.missing))}")
+    if reply.receipt is None:
+        out.print(f"withheld: {escape(', '.join(declared(reply.body))) or 'nothing declared'}")
 
 
 def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
     """An answer as one document for a program."""
-    decision = _decision(reply, policy)
+    decision = _decision(name, reply, policy)
     reasons = explain(policy, decision) if policy and decision else {}
-    released: dict[str, JSON] = {}
-    withheld: dict[str, JSON] = {}
-    if reply.outcome is Outcome.RELEASED:
-        for element, value in shown(rdap.decode(reply.body)).items():
-            reason = reasons.get(element)
-            released[element.name] = {
-                "value": value,
-                "rules": list(reason.rules) if reason else None,
-            }
-    for reason in reasons.values():
-        if reason.asked and reason.element not in _released(decision):
-            withheld[reason.element.name] = {"missing": list(reason.missing)}
+    values = shown(rdap.decode(reply.body)) if reply.outcome is Outcome.RELEASED else {}
     return {
         "name": name,
         "outcome": reply.outcome.value,
         "entry": reply.receipt.index if reply.receipt else None,
         "receipt": "verified" if reply.receipt else None,
-        "released": released,
-        "withheld": withheld,
+        "policy": reply.policy,
+        "released": {
+            e.name: {"value": value, "rules": list(reasons[e].rules) if e in reasons else None}
+            for e, value in values.items()
+        },
+        "replaced": {r.element.name: {"rules": list(r.rules)} for r in _replaced(reply, reasons)},
+        "withheld": {
+            r.element.name: {"missing": list(r.missing)} for r in _missing(reply, reasons, decision)
+        },
         "declared": list(declared(reply.body)),
     }
 
 
-def _decision(reply: Reply, policy: Policy | None) -> Decision | None:
-    return replay(policy, reply.receipt.fields) if policy and reply.receipt else None
+def _decision(name: str, reply: Reply, policy: Policy | None) -> Decision | None:
+    """The decision replayed from the entry; for the public view, with no facts known."""
+    if policy is None:
+        return None
+    if reply.receipt is not None:
+        return replay(policy, reply.receipt.fields)
+    return edition(policy, app.utc_now()).decide(Question(name), PUBLIC, Facts())
 
 
-def _released(decision: Decision | None) -> frozenset[Element]:
-    return frozenset(decision.rulings) if decision else frozenset()
+def _replaced(reply: Reply, reasons: Mapping[Element, Reason]) -> list[Reason]:
+    replaced = [r for r in reasons.values() if r.treatment.kind is Kind.REPLACE]
+    return replaced if reply.outcome is Outcome.RELEASED else []
+
+
+def _missing(
+    reply: Reply, reasons: Mapping[Element, Reason], decision: Decision | None
+) -> list[Reason]:
+    """What was asked for and not released."""
+    released = decision.rulings if decision else {}
+    asked = [r for r in reasons.values() if r.asked and r.element not in released]
+    return asked if reply.receipt else []

@@ -117,6 +117,7 @@ class _Application:
     ) -> None:
         self._gate, self._settings, self._bearer, self._clock = gate, settings, bearer, clock
         self._not_ready_until: datetime | None = None
+        self._public = (*_PUBLIC, (b"disclosure-policy", gate.policy.digest.encode()))
         self._pages = Pages(
             settings, receipts, policies, log_folder, self._identified, self._ready_for_gated
         )
@@ -134,7 +135,7 @@ class _Application:
             else:
                 body = self._gate.cached_public(path[8:])
                 if body is not None:
-                    headers = [*_PUBLIC, (b"content-length", b"%d" % len(body))]
+                    headers = [*self._public, (b"content-length", b"%d" % len(body))]
                     await send({"type": "http.response.start", "status": 200, "headers": headers})
                     await send({"type": "http.response.body", "body": body})
                     _LOG.info("GET 200 - at hand")
@@ -188,7 +189,7 @@ class _Application:
         requester = self._requester(scope, said, arrived)
         if requester is PUBLIC:
             body = await self._gate.public(name)
-            return Reply(200, _PUBLIC, body)
+            return Reply(200, self._public, body)
         question = _question(name, said)
         try:
             answer = await self._gate.answer(question, requester, arrived)
