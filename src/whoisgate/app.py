@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from whoisgate.audit.draft import Draft, Grant
+from whoisgate.audit.draft import JSON, Draft, Grant
 from whoisgate.audit.note import Signer
 from whoisgate.audit.receipt import Receipt
 from whoisgate.config import FOLDER_FORMAT, Config, read_config
@@ -45,7 +45,7 @@ from whoisgate.policy.load import load, load_named
 from whoisgate.policy.model import Policy
 from whoisgate.redact import Substitutes
 from whoisgate.sources import open_source
-from whoisgate.stores.sqlite import SQLiteLog
+from whoisgate.stores.sqlite import Pending, SQLiteLog
 
 WORKERS = 8
 """Threads in which the asynchronous gate runs a synchronous source."""
@@ -228,6 +228,21 @@ def record_policy(log: SQLiteLog, policy: Policy) -> Receipt:
     """Log in clear that this policy is in force from now on."""
     said = {"policy": policy.name, "version": policy.version, "digest": policy.digest}
     return log.append(Draft("policy", policy.digest, utc_now(), open=said)).result()
+
+
+def pending(folder: Folder) -> list[tuple[Pending, Mapping[str, JSON]]]:
+    """The questions that wait for approval, each with its opened fields.
+
+    Opening is logged first, in an entry of its own that names the entries opened.
+    """
+    key = folder.operator_key()
+    with folder.opened() as log:
+        waiting = log.pending()
+        if waiting:
+            detail: dict[str, JSON] = {"entries": [p.entry for p in waiting]}
+            fields: dict[str, JSON] = {"detail": detail, "outcome": "opened"}
+            log.append(Draft("opened", folder.policy.digest, utc_now(), fields)).result()
+        return [(p, log.open_entry(p.entry, key).fields) for p in waiting]
 
 
 def approve(

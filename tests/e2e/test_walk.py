@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import PURPOSE, Gateway
 
+from whoisgate import app
+
 OFFICER = ["--purpose", PURPOSE, "--basis", "national_order", "--case", "2026-114"]
 
 
@@ -82,6 +84,22 @@ def test_releases_once_after_an_approval(run, gateway, domain):
     assert granted.returncode == 0, granted.stderr
     assert ask(run, gateway, domain, *question).returncode == 0
     assert ask(run, gateway, domain, *question).returncode == 4
+
+
+def test_logs_that_pending_questions_were_opened(run, gateway, domain):
+    number = json.loads(
+        ask(run, gateway, domain, *OFFICER[:-1], "2026-open", "--elements", "registrant.fax",
+            "--json").stdout
+    )["entry"]  # fmt: skip
+    folder = app.Folder.at(gateway.folder)
+    with folder.opened() as log:
+        before = log.size()
+    listed = json.loads(run("approve", "--dir", gateway.folder, "--json").stdout)
+    assert number in [row["id"] for row in listed]
+    with folder.opened() as log:
+        opened = log.open_entry(before, folder.operator_key()).fields
+    assert opened["kind"] == "opened"
+    assert number in opened["detail"]["entries"]
 
 
 def test_schedules_the_notice_to_the_registrant(run, gateway, domain):

@@ -161,9 +161,7 @@ def obligations(
 
 
 def _list_pending(gate: app.Folder, *, as_json: bool) -> None:
-    key = gate.operator_key()
-    with gate.opened() as log:
-        opened = [(p, log.open_entry(p.entry, key).fields) for p in log.pending()]
+    opened = app.pending(gate)
     rows: list[dict[str, JSON]] = [
         {
             "id": p.entry,
