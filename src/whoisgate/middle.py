@@ -101,14 +101,15 @@ class Middle:
         self._edition: Edition | None = None
         self._cache: dict[tuple[str, str], Cached] = {}
         self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()  # guards _counts
+        self._lock = threading.Lock()  # guards _counts and changes of _cache
 
     def edition(self, now: datetime) -> Edition:
         """The policy's rules in force now."""
         held = self._edition
         if held is None or (held.until is not None and held.until <= now):
             held = self._edition = edition(self.settings.policy, now, self.settings.switches)
-            self._cache.clear()
+            with self._lock:
+                self._cache.clear()
         return held
 
     def count(self, what: str) -> None:
@@ -131,8 +132,9 @@ class Middle:
 
     def invalidate(self, name: str) -> None:
         """Forget a name."""
-        for form in ("rdap", "whois"):
-            self._cache.pop((name, form), None)
+        with self._lock:
+            for form in ("rdap", "whois"):
+                self._cache.pop((name, form), None)
 
     def admit(self, question: Question, requester: Requester, now: datetime) -> None:
         """Refuse what needs no record: a stranger's gated question, a foreign suffix."""
@@ -157,10 +159,11 @@ class Middle:
         body = rdap.encode(view, self.settings.rdap) if form == "rdap" else whois.encode(view)
         until = now + timedelta(seconds=min(self.settings.cache_s, 60.0))
         fresh = Cached(until if held.until is None else min(until, held.until), body, decision)
-        if len(self._cache) >= self.settings.cache_names:
-            self._cache.pop(next(iter(self._cache)), None)
         if self.settings.cache_s > 0:
-            self._cache[record.name, form] = fresh
+            with self._lock:
+                if len(self._cache) >= self.settings.cache_names:
+                    del self._cache[next(iter(self._cache))]
+                self._cache[record.name, form] = fresh
         return fresh
 
     def settle(
