@@ -34,10 +34,10 @@ envelope is a multiple of 4 KiB.
 
 **Receipt.** A tlog-proof whose ``extra`` line is base64 of canonical JSON
 ``{"leaf": "<the leaf's text>", "openings": ["<opening>", …]}``; openings
-stand in slot order and a holder may drop some. The
-stored copy is AES-256-GCM (zero nonce) under ``HKDF-SHA-256(ikm = token ‖ shred secret, salt =
-empty, info = "whoisgate/v1 receipt", 32 bytes)``; the token (16 bytes) is in the receipt's
-address alone.
+stand in slot order and a holder may drop some. The stored copy is the entry's ``okm`` followed by
+the inclusion hashes, AES-256-GCM (zero nonce) under ``HKDF-SHA-256(ikm = token ‖ shred secret,
+salt = empty, info = "whoisgate/v1 receipt", 32 bytes)``; the token (16 bytes) is in the receipt's
+address alone. Leaf, envelope and checkpoint make it a receipt again.
 
 **Evidence zip.** ``answer.json`` (the body, byte for byte), ``receipt.tlog-proof``,
 ``policy.yaml`` (the bundle), ``log.vkey``, ``opened.json`` (the openings, readable),
