@@ -1,0 +1,90 @@
+"""A folder of every format ever made still opens. Run as a program it makes the newest again.
+
+The keys inside are made up for this test and guard nothing.
+"""
+
+import json
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import whoisgate as wg
+from whoisgate import app
+from whoisgate.audit.verify import directory_reader, parse_vkey, verify_log, verify_receipt
+from whoisgate.config import FOLDER_FORMAT
+from whoisgate.policy.decide import Outcome
+from whoisgate.sources.memory import MemorySource
+
+GOLDEN = Path(__file__).parent / "golden"
+AUTHORITY = "Police of Exampleland"
+STANDING = """
+[[standing]]
+authority = "Police of Exampleland"
+basis = "national_order"
+elements = ["registrant.name"]
+expires = 2999-01-01T00:00:00Z
+"""
+RECORD = wg.Record.of(
+    "example.com",
+    {"registrar.name": "Example Registrar", "registrant.name": "Ada Example",
+     "registrant.phone": "+1.5555550100"},
+)  # fmt: skip
+OFFICER = wg.Requester(
+    AUTHORITY, "officer-7", wg.RequesterClass.LAW_ENFORCEMENT, wg.Assurance.HIGH,
+    purposes=frozenset(wg.Purpose), bases=frozenset(wg.LegalBasis),
+)  # fmt: skip
+WHY = {
+    "purpose": "criminalInvestigationAndDNSAbuseMitigation",
+    "basis": "national_order",
+    "case": "2026-114",
+}
+
+
+def ask(gate: wg.Gate, element: str) -> wg.Answer:
+    return gate.ask("example.com", requester=OFFICER, **WHY, elements=[element])
+
+
+def make(path: Path) -> None:
+    # Long ago, so that the folder opens under any clock: a log refuses a clock behind its own.
+    app.utc_now = lambda: datetime(2025, 9, 1, tzinfo=UTC)
+    wg.init(path, web_form="https://registrar.example/contact?domain={domain}", tables=STANDING)
+    gate = wg.open(path, source=MemorySource([RECORD]))
+    released, pending = ask(gate, "registrant.name"), ask(gate, "registrant.phone")
+    gate.close()
+    held = {
+        "released": [released.receipt.index, released.receipt.token],
+        "pending": pending.receipt.index,
+    }
+    (path / "held.json").write_text(json.dumps(held) + "\n")
+    for spare in (*path.glob("*.db-*"), *(path / "log").rglob(".*")):
+        spare.unlink()
+
+
+@pytest.mark.parametrize("number", range(1, FOLDER_FORMAT + 1))
+def test_opens_a_folder_of_every_format(number, tmp_path):
+    folder = tmp_path / "gate"
+    shutil.copytree(GOLDEN / f"folder-{number}", folder)
+    held = json.loads((folder / "held.json").read_text())
+    key = parse_vkey((folder / "keys" / "log.vkey").read_text().strip())
+    before = verify_log(directory_reader(folder / "log"), key)
+    with app.Folder.at(folder).opened() as log:
+        proof = log.receipt(*held["released"], OFFICER.identity)
+    assert verify_receipt(proof, key).fields["released"] == {"registrant.name": ["LEA-ORDER"]}
+    waiting = app.pending(app.Folder.at(folder))
+    assert [p.entry for p, _ in waiting] == [held["pending"]]
+    gate = wg.open(folder, source=MemorySource([RECORD]))
+    app.approve(app.Folder.at(folder), held["pending"], ["registrant.phone"], "Duty Officer",
+                app.utc_now().replace(year=2999))  # fmt: skip
+    assert ask(gate, "registrant.phone").outcome is Outcome.RELEASED
+    gate.close()
+    assert verify_log(directory_reader(folder / "log"), key).size >= before.size + 3
+
+
+if __name__ == "__main__":
+    newest = GOLDEN / f"folder-{FOLDER_FORMAT}"
+    if newest.exists():
+        sys.exit(f"{newest} exists: a golden folder is never made twice")
+    make(newest)
