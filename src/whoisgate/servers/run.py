@@ -12,6 +12,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,7 @@ Address = tuple[str, int]
 """Host and port; port 0 takes a free one."""
 
 TALLY_S: Final = 3600
+SWITCH_S: Final = 0.0005
 CIPHERS: Final = "ECDHE+AESGCM"
 """For TLS 1.2, as ICANN's profile wants; TLS 1.3 has its own."""
 
@@ -67,6 +69,9 @@ def serve(
     ``ready`` gets the addresses, ``rdap`` as a URL and ``whois`` as HOST:PORT, when both accept.
     ``tls`` is certificate chain and key (PEM). Raises `PortTaken` or `MissingKey`.
     """
+    # The log's thread waits for the interpreter lock after each call into SQLite; at the default
+    # of 5 ms it waits behind the loop, and a batch of gated answers with it.
+    sys.setswitchinterval(SWITCH_S)
     uvloop.run(
         run(app, whois, rdap_address, whois_address, gate=gate, ready=ready, tls=tls, signals=True)
     )
