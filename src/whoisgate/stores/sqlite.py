@@ -167,7 +167,7 @@ class SQLiteLog:
             try:
                 publish.publish(database, ledger.folder, ledger.signer)
                 tables.checkpoint(database)
-            except (OSError, sqlite3.Error) as error:
+            except (OSError, sqlite3.Error, ValueError) as error:
                 raise LogUnavailable(f"the log cannot be published: {error}") from None
             finally:
                 database.close()

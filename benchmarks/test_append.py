@@ -1,0 +1,103 @@
+"""The log alone: sealing one entry, and appending at 1, 8 and 64 at once on a real disk.
+
+The figures are entries per second and the wait of each appender for its receipt; `test_gate`
+measures whole disclosures.
+"""
+
+import secrets
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from whoisgate.audit.draft import Draft, Due
+from whoisgate.audit.entry import seal
+from whoisgate.audit.note import Signer
+from whoisgate.stores.sqlite import SQLiteLog
+
+ENTRIES = 4000
+NAMES = [
+    f"registrant.{part}" for part in ["name", "street", "city", "postal_code", "phone", "email"]
+]
+
+
+def utc_now():
+    return datetime.now(UTC)
+
+
+def disclosure(person=7):
+    """What a gate logs when it releases six elements."""
+    return Draft(
+        "disclosure",
+        "d" * 64,
+        utc_now(),
+        {
+            "authority": "Police of Example", "person": f"officer-{person}",
+            "requester_class": "law_enforcement", "domain": "example.com",
+            "purpose": "criminalInvestigationAndDNSAbuseMitigation", "basis": "national_order",
+            "case": "2026-114", "asked": NAMES, "released": {name: ["LEA-ORDER"] for name in NAMES},
+            "outcome": "released", "question": "a" * 64, "view": "b" * 64, "body": "c" * 64,
+            "source": "sqlite", "record_version": "17", "approval": ["standing"], "detail": None,
+            "context": {"assurance": "high", "registrant_kind": "natural", "standing": NAMES},
+        },
+        {
+            "question": {"name": "example.com", "elements": NAMES},
+            "decision": {name: ["release", ["LEA-ORDER"], []] for name in NAMES * 3},
+        },
+        requester=f"Police of Example/officer-{person}",
+        domain="example.com",
+        dues=(Due("notify_registrant", timedelta(days=90)),),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def log(tmp_path):
+    (tmp_path / "log").mkdir()
+    log = SQLiteLog(
+        tmp_path / "whoisgate.db",
+        tmp_path / "log",
+        tmp_path / "shred.slots",
+        signer=Signer.generate("log.example/2026", secrets.token_bytes),
+        recipients={"operator": X25519PrivateKey.generate().public_key()},
+        index_key=secrets.token_bytes(32),
+        clock=utc_now,
+        entropy=secrets.token_bytes,
+        create=True,
+    )
+    yield log
+    log.close()
+
+
+def test_seal_one_entry(benchmark):
+    made = {"nonce": b"n" * 16, "shred": b"s" * 32, "epoch_key": b"e" * 32, "node": "ab" * 8}
+    draft = disclosure()
+    entry = benchmark(lambda: seal(draft, logged_at=utc_now(), sequence=17, **made))
+    benchmark.extra_info["leaf_bytes"] = len(entry.leaf)
+
+
+@pytest.mark.parametrize("concurrent", [1, 8, 64])
+def test_append(benchmark, log, concurrent):
+    waits: list[float] = []
+
+    def append(number: int) -> None:
+        started = time.perf_counter()
+        log.append(disclosure(number % 50)).result()
+        waits.append(time.perf_counter() - started)
+
+    count = ENTRIES if concurrent > 1 else ENTRIES // 4
+
+    def run() -> None:
+        with ThreadPoolExecutor(concurrent) as pool:
+            list(pool.map(append, range(count)))
+
+    cpu = time.process_time()
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    cpu = time.process_time() - cpu
+    cuts = statistics.quantiles(waits, n=100)
+    benchmark.extra_info["entries_per_second"] = round(count / benchmark.stats.stats.median)
+    benchmark.extra_info["cpu_us_per_entry"] = round(cpu / len(waits) * 1e6)
+    benchmark.extra_info["p50_ms"] = round(cuts[49] * 1e3, 2)
+    benchmark.extra_info["p99_ms"] = round(cuts[98] * 1e3, 2)
