@@ -218,6 +218,7 @@ def _prepared(folder: Folder, *, allow_draft: bool) -> tuple[Settings, SQLiteLog
     if policy.draft and not allow_draft:
         raise DraftPolicy(f"policy `{policy.name}` is a draft: expected --allow-draft")
     log = folder.log()
+    log.publish()  # what a killed process left committed
     if log.archived(policy.digest) is None:
         log.archive(policy.digest, policy.text)
         record_policy(log, policy)
