@@ -7,6 +7,7 @@ the record.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,7 +17,7 @@ import orjson
 from whoisgate.audit.draft import JSON, Draft, Due
 from whoisgate.policy.decide import Decision, Outcome
 from whoisgate.queries import Question, Requester
-from whoisgate.records import Facts, Record
+from whoisgate.records import Facts, Fetched, Record
 from whoisgate.redact import Sealed
 
 _KINDS = {
@@ -67,7 +68,7 @@ def drafted(
         decision.policy,
         arrived,
         fields,
-        _enclosed(said, requester, decision),
+        _enclosed(said, requester, decision, record.fetched),
         requester=requester.identity,
         domain=question.name,
         question=question_key(question, requester),
@@ -99,9 +100,14 @@ def _said(question: Question) -> dict[str, JSON]:
     }
 
 
-def _enclosed(said: dict[str, JSON], requester: Requester, decision: Decision) -> dict[str, JSON]:
+def _enclosed(
+    said: dict[str, JSON],
+    requester: Requester,
+    decision: Decision,
+    fetched: Sequence[Fetched],
+) -> dict[str, JSON]:
     """What only the envelope keeps."""
-    return {
+    enclosed: dict[str, JSON] = {
         "question": said,
         "requester": {
             "assurance": requester.assurance.value,
@@ -111,6 +117,11 @@ def _enclosed(said: dict[str, JSON], requester: Requester, decision: Decision) -
         },
         "decision": _told(decision).rulings,
     }
+    if fetched:
+        enclosed["fetched"] = [
+            {"upstream": f.upstream, "at": f.at.isoformat(), "sha256": f.sha256} for f in fetched
+        ]
+    return enclosed
 
 
 class _Told(NamedTuple):

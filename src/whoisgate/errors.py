@@ -195,6 +195,72 @@ class FormatNotRead(SourceError):
     code = "WG307"
 
 
+class UpstreamError(SourceError):
+    """An upstream server gave no answer that can be used; the public is told this number alone."""
+
+    code = "WG310"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection: the name does not resolve, nobody listens, TLS fails, a server's 5xx."""
+
+    code = "WG311"
+
+
+class UpstreamTimedOut(UpstreamError):
+    """No whole answer within the total deadline."""
+
+    code = "WG312"
+
+
+class UpstreamTooLarge(UpstreamError):
+    """More bytes than the cap allows."""
+
+    code = "WG313"
+
+
+class UpstreamMalformed(UpstreamError):
+    """An answer that is not what its protocol says, or not about the name that was asked."""
+
+    code = "WG314"
+
+
+class UpstreamForbidden(UpstreamError):
+    """The way to the answer breaks a rule: a private address, a redirect, a hop too many."""
+
+    code = "WG315"
+
+
+class UpstreamThrottled(UpstreamError):
+    """The upstream says that it was asked too much."""
+
+    code = "WG316"
+
+
+class UpstreamRefused(UpstreamError):
+    """The upstream refuses to answer us: no access, wrong credential, a query it rejects."""
+
+    code = "WG317"
+
+
+class UpstreamResting(UpstreamError):
+    """Not asked: its budget is spent, or it failed so often that it is left alone for a while."""
+
+    code = "WG318"
+
+
+class NoUpstream(UpstreamError):
+    """No upstream is known for this suffix."""
+
+    code = "WG319"
+
+
+class BootstrapStale(UpstreamError):
+    """The bootstrap file is missing, unreadable or older than the operator allows."""
+
+    code = "WG320"
+
+
 class EvidenceError(WhoisgateError):
     """Bytes and proof that do not belong together."""
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from datetime import datetime
 from functools import cached_property
-from typing import Protocol, cast
+from typing import Protocol, TypeAlias, cast
 
 from whoisgate.audit.draft import Draft
 from whoisgate.audit.receipt import Receipt
@@ -40,7 +40,11 @@ from whoisgate.redact import (
 
 
 class Source(Protocol):
-    """Anything that finds records. Called from several threads at once."""
+    """Anything that finds records. Called from several threads at once.
+
+    A source that holds answers back, or lets equal questions share one, also has ``find_fresh``
+    of the same form, which does neither: gated questions use it.
+    """
 
     def find(self, name: str) -> Record | None:
         """The record of this canonical name, or None when there is none."""
@@ -51,6 +55,10 @@ class AsyncSource(Protocol):
 
     def find(self, name: str) -> Awaitable[Record | None]:
         """The record of this canonical name, or None when there is none."""
+
+
+Find: TypeAlias = Callable[[str], Record | None]
+AsyncFind: TypeAlias = Callable[[str], Awaitable[Record | None]]
 
 
 class Log(Protocol):
@@ -163,7 +171,7 @@ class Gate:
             )
             middle.count("public")
             return Answer(question.name, held.decision, held.body, None, policy)
-        record = self._find(question.name)
+        record = self._find(question.name, fresh=True)
         step = middle.settle(record, question, requester, arrived)
         if step.decision.outcome is Outcome.NEEDS_APPROVAL:
             granted = self.log.granted(question_key(question, requester))
@@ -207,9 +215,10 @@ class Gate:
         finally:
             self.log.close()
 
-    def _find(self, name: str) -> Record:
+    def _find(self, name: str, *, fresh: bool = False) -> Record:
         try:
-            record = self._source.find(name)
+            find = _fresh(self._source) if fresh else self._source.find
+            record = cast("Find", find)(name)
         except Exception as error:  # noqa: BLE001  a registrar's own code: anything may come
             raise _source_error(error) from None
         return _present(record, name, self._middle)
@@ -265,7 +274,7 @@ class AsyncGate:
             )
             middle.count("public")
             return Answer(question.name, held.decision, held.body, None, policy)
-        record = await self._find(question.name)
+        record = await self._find(question.name, fresh=True)
         step = middle.settle(record, question, requester, arrived)
         if step.decision.outcome is Outcome.NEEDS_APPROVAL:
             key = question_key(question, requester)
@@ -324,21 +333,26 @@ class AsyncGate:
         finally:
             await asyncio.to_thread(self.log.close)
 
-    async def _find(self, name: str) -> Record:
+    async def _find(self, name: str, *, fresh: bool = False) -> Record:
+        find = _fresh(self._source) if fresh else self._source.find
         try:
             async with asyncio.timeout(self._find_timeout_s):
                 if self._asynchronous:
-                    record = await cast("AsyncSource", self._source).find(name)
+                    record = await cast("AsyncFind", find)(name)
                 else:
-                    find = cast("Source", self._source).find
                     record = await asyncio.get_running_loop().run_in_executor(
-                        self._executor, find, name
+                        self._executor, cast("Find", find), name
                     )
         except TimeoutError:
             raise SourceTooSlow(f"expected a record within `{self._find_timeout_s:g}` s") from None
         except Exception as error:  # noqa: BLE001  a registrar's own code: anything may come
             raise _source_error(error) from None
         return _present(record, name, self._middle)
+
+
+def _fresh(source: Source | AsyncSource) -> Find | AsyncFind:
+    find: Find | AsyncFind = getattr(source, "find_fresh", source.find)
+    return find
 
 
 def _source_error(error: Exception) -> SourceError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Self
@@ -87,13 +88,26 @@ class Nameserver:
         return "<Nameserver>"
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One answer of an upstream that a record was read from.
+
+    ``upstream`` is its URL, or ``whois://host:port``; ``sha256`` (hex) is over its raw bytes. A
+    digest lets whoever knows most of an answer try guesses at the rest, so it stays sealed.
+    """
+
+    upstream: str
+    at: datetime
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Record:
     """Everything a source knows of one domain. Private: only `redact` reads it into a view.
 
     ``name`` is the canonical A-label form. ``values`` holds the elements that belong to no
-    contact and no name server. Several contacts may share a role. ``source`` and ``version`` say
-    where and in which state it was read, for the log.
+    contact and no name server. Several contacts may share a role. ``source`` and ``version``
+    say where and in which state it was read, for the log.
     """
 
     name: str
@@ -103,6 +117,9 @@ class Record:
     facts: Facts = field(default_factory=Facts)
     source: str = "memory"
     version: str = ""
+    fetched: tuple[Fetched, ...] = ()
+    withheld: frozenset[Element] = frozenset()
+    partial: bool = False
 
     @classmethod
     def of(

@@ -4,9 +4,10 @@ A view is built from the allow-list that the decision is; what the decision does
 not exist in it. A `PublicView` may be encoded to bytes by anybody. A `GatedView` encodes to
 `Sealed`, which opens only with the receipt of a durable log entry that commits to its bytes.
 
-Non-interference: a view depends on nothing but the name, the decision, the facts, and the
-treated values. A contact role appears when the decision shows some element of it and the record
-has the role; a further contact of the same role appears only where it has a visible value.
+Non-interference: a view depends on nothing but the name, the decision, the facts, the treated
+values (that the source withholds one is such a value), and whether the record is partial. A
+contact role appears when the decision shows some element of it and the record has the role; a
+further contact of the same role appears only where it has a visible value.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ class View:
     """What may leave of one record. Made by `redact` alone; ``values`` are treated already.
 
     ``decision`` tells each element's treatment: a withheld element has no value here.
+    ``source_withholds`` are elements that the decision shows and the source itself withheld;
+    ``partial`` says that the source's answer broke off.
     """
 
     name: str
@@ -92,6 +95,8 @@ class View:
     values: Mapping[Element, Value]
     contacts: tuple[ContactView, ...]
     nameservers: tuple[NameserverView, ...]
+    source_withholds: frozenset[Element] = frozenset()
+    partial: bool = False
     door: InitVar[object] = None
 
     def __post_init__(self, door: object) -> None:
@@ -164,7 +169,14 @@ def redact(record: Record, decision: Decision, substitutes: Substitutes) -> Publ
             ]
         )
     kind = GatedView if decision.gated else PublicView
-    return kind(name, decision, values, tuple(contacts), nameservers, _DOOR)
+    withheld = record.withheld
+    if withheld:
+        withheld = frozenset(
+            e for e in withheld if decision.treatment(e).kind not in (Kind.WITHHOLD, Kind.REPLACE)
+        )
+    return kind(
+        name, decision, values, tuple(contacts), nameservers, withheld, record.partial, _DOOR
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +278,12 @@ def _treat(
 
 def digest(view: View) -> str:
     """SHA-256 (hex) over the name and every treated value of a view, in one canonical form."""
-    parts = [
+    parts: list[object] = [
         view.name,
         {e.name: v for e, v in view.values.items()},
         [[c.role, dict(c.values)] for c in view.contacts],
         [[n.name, n.ipv4, n.ipv6] for n in view.nameservers],
     ]
+    if view.source_withholds or view.partial:
+        parts.append([sorted(e.name for e in view.source_withholds), view.partial])
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()

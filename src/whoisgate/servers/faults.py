@@ -17,7 +17,8 @@ from whoisgate.errors import WhoisgateError
 class Fault(NamedTuple):
     """One row: HTTP status, RDAP title, the constant sentence, and more HTTP headers.
 
-    ``own`` rows tell RDAP clients the error's own message, which says what was expected.
+    ``own`` rows tell RDAP clients the error's own message, which says what was expected. ``code``
+    stands for the number of every error of the row where the difference is the operator's alone.
     """
 
     status: int
@@ -25,6 +26,7 @@ class Fault(NamedTuple):
     sentence: str
     own: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    code: str | None = None
 
 
 _RETRY = ((b"retry-after", b"10"),)
@@ -72,6 +74,12 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
         ),
         errors.SourceError: Fault(502, "Source failed", "registration data could not be read"),
         errors.SourceTooSlow: Fault(504, "Source too slow", "registration data took too long"),
+        errors.UpstreamError: Fault(
+            502,
+            "Source failed",
+            "registration data could not be read",
+            code=errors.UpstreamError.code,
+        ),
         errors.LogUnavailable: Fault(
             503,
             "Log unavailable",

@@ -245,7 +245,7 @@ class _Application:
             # Where it happened helps the operator; the error's text might hold a value.
             _LOG.error("%s %s at %s", number, type(error).__name__, _place(error))
         text = str(error) if row.own and isinstance(error, WhoisgateError) else row.sentence
-        body = rdap.encode_error(row.status, row.title, number, [text])
+        body = rdap.encode_error(row.status, row.title, row.code or number, [text])
         return Reply(row.status, (*_PRIVATE, *row.headers), body, number)
 
 

@@ -143,10 +143,10 @@ class _Connection(asyncio.Protocol):
             self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
-        number = code(error)
+        row, number = fault(error), code(error)
         if not isinstance(error, RequesterError):
             _LOG.error("%s %s on port 43", number, type(error).__name__)
-        self._write(f"% {number}: {fault(error).sentence}\r\n".encode("ascii"))
+        self._write(f"% {row.code or number}: {row.sentence}\r\n".encode("ascii"))
 
     def _write(self, answer: bytes) -> None:
         self._transport.write(answer)

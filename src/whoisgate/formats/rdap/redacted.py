@@ -61,8 +61,25 @@ def entries(decision: Decision, roles: frozenset[str], *, web_form: bool) -> lis
     return found
 
 
+def source_entries(withheld: frozenset[Element], roles: frozenset[str]) -> list[Entry]:
+    """The entries of what a view would show and its source withholds, in registry order."""
+    found: list[Entry] = []
+    for element in ELEMENTS.values():
+        if element not in withheld:
+            continue
+        entry = _entry(element, "removal")
+        if element.field == "name" and element.role in roles:
+            entry = _entry(element, "emptyValue", postPath=_card(element.role) + _EMPTIED["name"])
+        found.append({**entry, "reason": {"description": "Withheld by the source"}})
+    return found
+
+
+def _card(role: str) -> str:
+    return f"$.entities[?(@.roles[0]=='{words.ROLES[role]}')].vcardArray[1]"
+
+
 def _of_contact(decision: Decision, role: str, *, web_form: bool) -> Iterator[Entry]:
-    card = f"$.entities[?(@.roles[0]=='{words.ROLES[role]}')].vcardArray[1]"
+    card = _card(role)
     has_address = shows_address(decision, role)
     for field, element in contact_elements(role).items():
         kind = decision.treatment(element).kind

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, overload
 import idna
 import orjson
 
-from whoisgate.elements import ELEMENTS, ROLES, Kind
+from whoisgate.elements import ELEMENTS, ROLES, Element, Kind
 from whoisgate.errors import MalformedDocument
 from whoisgate.formats.rdap import card, words
 from whoisgate.formats.rdap.frame import (
@@ -23,7 +23,7 @@ from whoisgate.formats.rdap.frame import (
     frame,
     link,
 )
-from whoisgate.formats.rdap.redacted import entries, shows_address
+from whoisgate.formats.rdap.redacted import entries, shows_address, source_entries
 from whoisgate.policy.decide import Decision
 from whoisgate.records import Value
 from whoisgate.redact import (
@@ -55,6 +55,13 @@ _RESELLER = ELEMENTS["reseller.name"]
 _EVENTS = tuple(words.EVENTS.items())
 _DELEGATION: Final = re.compile(r"(\d{1,5}) (\d{1,3}) (\d{1,3}) (\S+)", re.ASCII)
 """``keytag algorithm digesttype digest`` (RFC 4034 §5.3)."""
+
+_PARTIAL: Final = {
+    "title": "Partial answer",
+    "type": "object truncated due to unexplainable reasons",
+    "description": ["The source's answer broke off; there may be more than is shown."],
+}
+"""RFC 9083 §10.2.1."""
 
 _TAGS: Final = {role: [word] for role, word in words.ROLES.items()}
 
@@ -92,19 +99,24 @@ def _shape(decision: Decision) -> _Shape:
 
 
 @lru_cache(_MEMO)
-def _tail(
+def _tail(  # noqa: PLR0917  the key of a memo
     decision: Decision,
     roles: frozenset[str],
     web_form: bool,  # noqa: FBT001  part of a memo's key
     settings: Settings,
     profiled: bool,  # noqa: FBT001  same
+    withheld: frozenset[Element],
+    partial: bool,  # noqa: FBT001  same
 ) -> tuple[bytes, ...]:
     """All members that hold no data, with the closing brace, cut at the request's address."""
     redacted = entries(decision, roles, web_form=web_form)
+    redacted += source_entries(withheld, roles)
     conformance = (*BASE_CONFORMANCE, *((REDACTED_CONFORMANCE,) if redacted else ()))
     said = frame(settings, conformance, _ADDRESS, profiled=profiled)
     if redacted:
         said["redacted"] = redacted
+    if partial:
+        said["remarks"] = [_PARTIAL]
     return tuple(orjson.dumps(said)[1:].split(_CUT))
 
 
@@ -120,7 +132,8 @@ def _body(view: View, settings: Settings) -> bytes:
     except TypeError:
         raise MalformedDocument("expected values of Unicode text") from None
     roles = frozenset([c.role for c in contacts])
-    tail = _tail(decision, roles, web_form, settings, settings.profiled(view.name))
+    profiled = settings.profiled(view.name)
+    tail = _tail(decision, roles, web_form, settings, profiled, view.source_withholds, view.partial)
     return b"".join((head[:-1], b",", address.join(tail)))
 
 

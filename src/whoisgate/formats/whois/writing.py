@@ -53,6 +53,7 @@ _LABELS: Final = {
 _NEEDS: Final = {"phone_ext": "phone", "fax_ext": "fax"}
 """An extension without its number means nothing, and RDAP cannot say it."""
 
+_PARTIAL: Final = "% The source's answer broke off; there may be more than is shown."
 _ICANN_FOOTER: Final = "URL of the ICANN RDDS Inaccuracy Complaint Form: https://icann.org/wicf"
 _STATUS_FOOTER: Final = (
     "For more information on domain status codes, please visit https://icann.org/epp"
@@ -79,7 +80,7 @@ def encode(view: PublicView) -> PublicBytes:
     """The public view as text. Only the public's: port 43 is clear text."""
     if not isinstance(view, PublicView):
         raise TypeError("port 43 answers the public only")
-    text = _text(view.name, view.values, view.contacts, view.nameservers)
+    text = _text(view.name, view.values, view.contacts, view.nameservers, partial=view.partial)
     return PublicBytes(text.encode("utf-8", "replace"))
 
 
@@ -103,6 +104,8 @@ def _text(
     values: Mapping[Element, Value],
     contacts: Iterable[_Contact],
     nameservers: Iterable[_Nameserver],
+    *,
+    partial: bool = False,
 ) -> str:
     get = values.get
     lines = [f"Domain Name: {name}"]
@@ -115,6 +118,8 @@ def _text(
         lines += [f"{_IPV4}: {s}" for s in _texts(nameserver.ipv4)]
         lines += [f"{_IPV6}: {s}" for s in _texts(nameserver.ipv6)]
     lines += _lines(_AFTER, values)
+    if partial:
+        lines.append(_PARTIAL)
     lines += _footer(name, get(_UPDATED))
     lines.append("")
     return "\r\n".join(lines)
