@@ -18,6 +18,7 @@ from whoisgate.formats import rdap
 from whoisgate.gate import Answer, AsyncGate, Gate
 from whoisgate.middle import Settings
 from whoisgate.policy.decide import Outcome
+from whoisgate.records import Fetched
 from whoisgate.redact import Sealed, Substitutes
 from whoisgate.replay import replay
 from whoisgate.sources.memory import MemorySource
@@ -296,3 +297,65 @@ def _approval(gate):
     from whoisgate.audit.draft import Draft  # noqa: PLC0415  one place
 
     return Draft("approval", gate._middle.settings.policy.digest, NOW)
+
+
+class TwoWays:
+    """A source that says which of its two ways was taken."""
+
+    def __init__(self, record):
+        self.record, self.ways = record, []
+
+    def find(self, name):
+        self.ways.append("find")
+        return self.record
+
+    def find_fresh(self, name):
+        self.ways.append("fresh")
+        return self.record
+
+
+class TwoAsyncWays(TwoWays):
+    async def find(self, name):
+        return super().find(name)
+
+    async def find_fresh(self, name):
+        return super().find_fresh(name)
+
+
+def test_asks_a_source_afresh_for_gated_questions(settings, record, officer, log):
+    source = TwoWays(record)
+    gate = Gate(settings, source, log, lambda: NOW)
+    gate.ask("example.com")
+    gate.ask("example.com", requester=officer, **WHY)
+    assert source.ways == ["find", "fresh"]
+
+
+@pytest.mark.parametrize("kind", [TwoWays, TwoAsyncWays])
+def test_asks_a_source_afresh_for_gated_questions_when_asynchronous(
+    settings, record, officer, log, kind
+):
+    async def walk():
+        with ThreadPoolExecutor(1) as executor:
+            gate = AsyncGate(settings, source, log, lambda: NOW, executor=executor)
+            await gate.ask("example.com")
+            await gate.ask("example.com", requester=officer, **WHY)
+
+    source = kind(record)
+    asyncio.run(walk())
+    assert source.ways == ["find", "fresh"]
+
+
+def test_seals_where_a_record_was_fetched_and_commits_no_digest_of_it(
+    settings, record, officer, log
+):
+    drafts = []
+    append = log.append
+    log.append = lambda draft: drafts.append(draft) or append(draft)
+    fetched = Fetched("https://rdap.example/domain/example.com", NOW, "ab" * 32)
+    source = MemorySource([replace(record, fetched=(fetched,))])
+    Gate(settings, source, log, lambda: NOW).ask("example.com", requester=officer, **WHY)
+    (draft,) = drafts
+    assert draft.sealed["fetched"] == [
+        {"upstream": fetched.upstream, "at": NOW.isoformat(), "sha256": "ab" * 32}
+    ]
+    assert "ab" * 32 not in str(draft.fields)

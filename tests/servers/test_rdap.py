@@ -651,6 +651,21 @@ def test_tells_of_a_failing_source_without_its_words(
     assert "Ada" not in "".join(capfd.readouterr())
 
 
+UPSTREAM = [e for e in vars(errors).values() if isinstance(e, type)
+            and issubclass(e, errors.UpstreamError)]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", UPSTREAM)
+def test_tells_every_failure_of_an_upstream_alike_and_the_operator_which(make, caplog, error):
+    caplog.set_level(logging.DEBUG)
+    reply = make(source=Failing(error("Ada Example"))).ask("/domain/example.com")
+    plain = make(source=Failing(errors.UpstreamError("x"))).ask("/domain/example.com")
+    assert reply == plain
+    assert reply.code == "WG310"
+    assert f"{error.code} {error.__name__}" in caplog.text
+    assert "Ada" not in caplog.text
+
+
 class Shut:
     """A log that can be read and not written; or not even read."""
 

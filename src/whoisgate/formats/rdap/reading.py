@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-from whoisgate.elements import ELEMENTS, Element
+from whoisgate.elements import ELEMENTS, Element, contact_elements
 from whoisgate.errors import MalformedDocument, MalformedName, NotADomain
-from whoisgate.formats.rdap import card, strict, words
+from whoisgate.formats.rdap import card, strict, withheld, words
 from whoisgate.formats.rdap.strict import JSON
 from whoisgate.queries import canonical_name
 from whoisgate.records import Contact, Facts, Nameserver, Record, RegistrantKind, Value
@@ -33,29 +33,12 @@ _HOST = re.compile(r"(?:[a-z0-9_][a-z0-9_-]{0,62}\.)*[a-z0-9_][a-z0-9_-]{0,62}",
 _MAX_HOST: Final = 253
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)", re.ASCII)
 _IPV6 = re.compile(r"(?=.*:)[0-9A-Fa-f:]{2,39}(?:(?:\d{1,3}\.){3}\d{1,3})?", re.ASCII)
-_WEB = re.compile(r"https?://[!-~]+", re.ASCII)
+_WEB = re.compile(
+    r"https?://[A-Za-z0-9][A-Za-z0-9.-]{0,252}(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]{0,256})?", re.ASCII
+)
+"""A registrar's own page: without user, query or fragment, which may speak of one domain."""
 _DIGITS = re.compile(r"\d{1,10}", re.ASCII)
 _HEX = re.compile(r"[0-9A-Fa-f ]{1,256}", re.ASCII)
-
-_PLACEHOLDERS: Final = frozenset(
-    {
-        "data protected",
-        "data protected, not disclosed",
-        "data redacted",
-        "gdpr masked",
-        "gdpr redacted",
-        "non-public data",
-        "not disclosed",
-        "not disclosed!",
-        "redacted",
-        "redacted for gdpr privacy",
-        "redacted for privacy",
-        "statutory masking enabled",
-        "withheld for privacy",
-    }
-)
-"""Texts that other servers put where a value is withheld; no value of anybody."""
-
 
 _KINDS: Final = MappingProxyType(
     {
@@ -99,6 +82,8 @@ def read(document: JSON, *, own: bool = False) -> Record:
     _read_plain(domain, values)
     contacts: list[Contact] = []
     facts = _UNKNOWN
+    declared = frozenset[Element]() if own else withheld.declared(domain.get("redacted"))
+    missing: set[Element] = set()
     for number, entity in enumerate(_objects(domain, "entities", "")):
         where = f"entities[{number}]"
         roles = _texts(entity, "roles", where)
@@ -106,14 +91,19 @@ def read(document: JSON, *, own: bool = False) -> Record:
         if found := [role for word in roles if (role := words.CONTACT_ROLES.get(word))]:
             if handle := card.text(entity.get("handle")):
                 known.values["handle"] = handle
-            held = MappingProxyType(known.values if own else _without_placeholders(known.values))
-            contacts += [Contact(role, held) for role in dict.fromkeys(found)]
+            held, emptied = (known.values, ()) if own else _own_words(known.values, entity)
+            for role in dict.fromkeys(found):
+                contacts.append(withheld.cleared_contact(Contact(role, held), declared))
+                missing |= {contact_elements(role)[field] for field in emptied}
             if facts is _UNKNOWN and "registrant" in found:
                 facts = _KINDS.get(known.kind, _UNKNOWN)
-        if "registrar" in roles and _REGISTRAR_NAME not in values:
+        # Whoever is a contact of the domain is that first, even where it is its registrar too.
+        if "registrar" in roles and not found and _REGISTRAR_NAME not in values:
             _read_registrar(entity, known, where, values)
-        if "reseller" in roles:
+        if "reseller" in roles and not found:
             _put(values, _RESELLER, known.values.get("name"))
+    withheld.cleared(values, declared)
+    present = {contact_elements(c.role)[field] for c in contacts for field in c.values}
     return Record(
         _name(domain),
         MappingProxyType(values),
@@ -121,7 +111,14 @@ def read(document: JSON, *, own: bool = False) -> Record:
         tuple(_nameservers(domain)),
         facts,
         source="rdap",
+        withheld=declared | (missing - present),
     )
+
+
+def _own_words(values: Mapping[str, Value], entity: Object) -> tuple[dict[str, Value], set[str]]:
+    """The values of a contact, and the fields that it says are withheld."""
+    kept, emptied = withheld.without_placeholders(values)
+    return kept, {*emptied, *withheld.left_out(entity.get("remarks"), values)}
 
 
 def _domain(document: JSON) -> Object:
@@ -195,17 +192,6 @@ def _read_registrar(
             abuse = card.read(nested.get("vcardArray"), place).values
             _put(values, _ABUSE_EMAIL, _first(abuse.get("email")))
             _put(values, _ABUSE_PHONE, _first(abuse.get("phone")))
-
-
-def _without_placeholders(values: Mapping[str, Value]) -> dict[str, Value]:
-    found: dict[str, Value] = {}
-    for field, value in values.items():
-        if isinstance(value, str):
-            if value.lower() not in _PLACEHOLDERS:
-                found[field] = value
-        elif kept := tuple([text for text in value if text.lower() not in _PLACEHOLDERS]):
-            found[field] = kept
-    return found
 
 
 def _nameservers(domain: Object) -> Iterable[Nameserver]:
