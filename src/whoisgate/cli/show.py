@@ -14,6 +14,7 @@ from whoisgate.audit.draft import JSON
 from whoisgate.cli.output import console, printable
 from whoisgate.elements import ELEMENTS, Element, Kind
 from whoisgate.formats import rdap
+from whoisgate.formats.rdap.redacted import BY_SOURCE
 from whoisgate.policy.decide import Decision, Outcome, edition
 from whoisgate.policy.explain import Reason, explain
 from whoisgate.policy.model import Policy
@@ -41,10 +42,13 @@ def shown(record: Record) -> dict[Element, str]:
     return {e: printable(", ".join(v)) for e, v in found.items() if v}
 
 
-def declared(body: bytes) -> list[str]:
-    """The names of what an RDAP answer declares as redacted (RFC 9537 §4.2)."""
+def declared(body: bytes, *, by_source: bool = False) -> list[str]:
+    """The names of what an RDAP answer declares as redacted (RFC 9537 §4.2).
+
+    ``by_source``: what the gate would show and its source withholds; else what the gate withholds.
+    """
     entries = orjson.loads(body).get("redacted", [])
-    names = (entry.get("name", {}) for entry in entries)
+    names = (e.get("name", {}) for e in entries if (e.get("reason") == BY_SOURCE) is by_source)
     return [printable(str(n.get("type") or n.get("description"))) for n in names]
 
 
@@ -77,6 +81,8 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
         out.print(f"replaced {reason.element.name}: {escape(law(reason))}")
     for reason in _missing(reply, reasons, decision):
         out.print(f"withheld {reason.element.name}: {escape('; '.join(reason.missing))}")
+    if by_source := declared(reply.body, by_source=True):
+        out.print(f"withheld by the source itself: {escape(', '.join(by_source))}")
     if reply.receipt is None:
         out.print(f"withheld: {escape(', '.join(declared(reply.body))) or 'nothing declared'}")
 
@@ -101,6 +107,7 @@ def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
             r.element.name: {"missing": list(r.missing)} for r in _missing(reply, reasons, decision)
         },
         "declared": list(declared(reply.body)),
+        "withheld_by_source": list(declared(reply.body, by_source=True)),
     }
 
 

@@ -22,6 +22,9 @@ Entry = Mapping[str, object]
 ADDRESS: Final = ("street", "city", "state", "postal_code", "country")
 """The fields that one ``adr`` property holds."""
 
+BY_SOURCE: Final = {"description": "Withheld by the source"}
+"""The reason of what a decision shows and the source of the record withholds."""
+
 _EMPTIED: Final = {
     "name": "[?(@[0]=='fn')][3]",
     "street": "[?(@[0]=='adr')][3][:3]",
@@ -70,7 +73,7 @@ def source_entries(withheld: frozenset[Element], roles: frozenset[str]) -> list[
         entry = _entry(element, "removal")
         if element.field == "name" and element.role in roles:
             entry = _entry(element, "emptyValue", postPath=_card(element.role) + _EMPTIED["name"])
-        found.append({**entry, "reason": {"description": "Withheld by the source"}})
+        found.append({**entry, "reason": BY_SOURCE})
     return found
 
 
