@@ -71,7 +71,7 @@ format: $(VENV)/.check
 
 lock: $(VENV)/.lock
 	$(COMPILE) --build-deps-for editable -o requirements/core.txt pyproject.toml
-	$(COMPILE) --build-deps-for editable --extra gateway --extra postgres \
+	$(COMPILE) --build-deps-for editable --extra gateway --extra postgres --extra upstream \
 		-c requirements/core.txt -o requirements/base.txt pyproject.toml
 	$(GROUP) test | $(COMPILE) -c requirements/base.txt -o requirements/test.txt -
 	$(GROUP) check | $(COMPILE) -c requirements/base.txt -c requirements/test.txt -o requirements/check.txt -
