@@ -189,12 +189,6 @@ class AmbiguousRecord(SourceError):
     code = "WG306"
 
 
-class FormatNotRead(SourceError):
-    """A captured answer in a format that whoisgate does not read."""
-
-    code = "WG307"
-
-
 class UpstreamError(SourceError):
     """An upstream server gave no answer that can be used; the public is told this number alone."""
 

@@ -14,7 +14,7 @@ from tests.formats.conftest import (
 )
 
 from whoisgate.elements import ELEMENTS
-from whoisgate.errors import FormatNotRead, MalformedDocument, NotADomain
+from whoisgate.errors import MalformedDocument, NameNotFound, NotADomain, UpstreamThrottled
 from whoisgate.formats import rdap, whois
 from whoisgate.formats.offline import MAX_LINE_BYTES, redact_answer, redact_lines
 from whoisgate.queries import PUBLIC, Question
@@ -67,8 +67,10 @@ def test_names_only_what_the_answer_had():
 @pytest.mark.parametrize(
     ("raw", "form", "error"),
     [
-        ("Domain Name: example.com\r\n", "auto", FormatNotRead),
-        ("", "auto", FormatNotRead),
+        ("Nothing of a domain\r\n", "auto", MalformedDocument),
+        ("", "auto", MalformedDocument),
+        ("No match for EXAMPLE.COM\r\n", "whois", NameNotFound),
+        ("Query limit exceeded\r\n", "auto", UpstreamThrottled),
         ("Domain Name: example.com\r\n", "rdap", MalformedDocument),
         ('{"objectClassName":"entity"}', "auto", NotADomain),
     ],
@@ -90,13 +92,14 @@ def test_answers_every_line_in_order():
     answers = ask(*lines)
     assert [a["id"] for a in answers] == [1, "whois", None, "entity", None, "last"]
     codes = [a["error"] and a["error"]["code"] for a in answers]
-    assert codes == [None, "WG307", "WG303", "WG304", "WG303", None]
+    assert codes == [None, "WG303", "WG303", "WG304", "WG303", None]
     assert "CANARY" not in json.dumps(answers)
 
 
 def test_gives_rdap_and_whois_as_text():
     (answer,) = ask(line())
-    assert answer.keys() == {"id", "rdap", "whois", "released", "withheld", "error"}
+    assert answer.keys() == {"id", "state", "rdap", "whois", "released", "withheld", "error"}
+    assert answer["state"] == "registered"
     assert json.loads(answer["rdap"])["ldhName"] == "example.com"
     assert answer["whois"].startswith("Domain Name: example.com\r\n")
 
@@ -104,7 +107,9 @@ def test_gives_rdap_and_whois_as_text():
 def test_gives_nothing_but_the_error_of_a_line_that_failed():
     (answer,) = ask(line(raw="{"))
     assert answer.pop("error")["code"] == "WG303"
-    assert answer == {"id": "1", "rdap": None, "whois": None, "released": [], "withheld": []}
+    assert answer == {
+        "id": "1", "state": None, "rdap": None, "whois": None, "released": [], "withheld": [],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from typing import Annotated, BinaryIO
 import typer
 
 from whoisgate import app
-from whoisgate.errors import FormatNotRead
 from whoisgate.formats import offline, rdap
 from whoisgate.policy.decide import edition
 from whoisgate.policy.load import load, load_named
@@ -51,8 +50,6 @@ def redact(
     ] = False,
 ) -> None:
     """Print what the public may see of a captured answer."""
-    if source is Input.WHOIS:
-        raise FormatNotRead("expected RDAP: WHOIS text is not read")
     now = edition(_policy(policy), app.utc_now())
     substitutes = Substitutes(app.entropy(32), web_form=web_form)
     settings = rdap.Settings(base_url=OFFLINE_URL, terms_url=f"{OFFLINE_URL}help")
@@ -66,7 +63,7 @@ def redact(
         raw = captured.read(offline.MAX_LINE_BYTES)
     redacted = offline.redact_answer(
         raw,
-        form="rdap" if source is Input.RDAP else "auto",
+        form=source.value,
         edition=now,
         substitutes=substitutes,
         settings=settings,

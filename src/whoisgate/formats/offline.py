@@ -6,24 +6,28 @@ line of input can stop the next one: what cannot be read becomes an error object
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import orjson
 
 from whoisgate.elements import ELEMENTS
-from whoisgate.errors import FormatNotRead, MalformedDocument, WhoisgateError
+from whoisgate.errors import MalformedDocument, MalformedName, WhoisgateError
 from whoisgate.formats import rdap, whois
 from whoisgate.formats.rdap import strict
+from whoisgate.formats.whois import Reading, State
 from whoisgate.policy.decide import Edition
-from whoisgate.queries import PUBLIC, Question
+from whoisgate.queries import PUBLIC, Question, canonical_name
 from whoisgate.records import Record
 from whoisgate.redact import PublicView, Substitutes, redact
 
-Form = Literal["rdap", "auto"]
+Form = Literal["rdap", "whois", "auto"]
 
-_FORMS: Final[Mapping[str, Form]] = {"rdap": "rdap", "auto": "auto"}
+Amend = Callable[[str, Record], Record]
+"""Another reader of a WHOIS text: the record, with what it may fill in."""
+
+_FORMS: Final[Mapping[str, Form]] = {"rdap": "rdap", "whois": "whois", "auto": "auto"}
 
 MAX_LINE_BYTES: Final = 2 * strict.MAX_BYTES
 """A line holds its answer as a JSON string, which escapes."""
@@ -44,21 +48,26 @@ class Redacted:
     withheld: tuple[str, ...]
 
 
-def redact_answer(
-    raw: bytes | str,
-    *,
-    form: Form,
-    edition: Edition,
-    substitutes: Substitutes,
-    settings: rdap.Settings,
-) -> Redacted:
-    """What the public may see of ``raw`` under a policy's edition.
+def read_answer(
+    raw: bytes | str, *, form: Form, name: str | None = None, amend: Amend | None = None
+) -> Reading:
+    """What an answer says, and its record where it has one.
 
-    Raises `SourceError`: `MalformedDocument`, `NotADomain`, or `FormatNotRead` for WHOIS text.
+    ``name`` is the canonical name that WHOIS text answers about. Raises `MalformedDocument` or
+    `NotADomain`.
     """
-    if form == "auto" and not _looks_like_json(raw):
-        raise FormatNotRead("expected RDAP JSON, got something else")
-    record = rdap.decode(raw)
+    if form == "rdap" or (form == "auto" and _looks_like_json(raw)):
+        return Reading(State.REGISTERED, rdap.decode(raw))
+    reading = whois.read(raw, name)
+    if amend is None or reading.record is None:
+        return reading
+    return replace(reading, record=amend(whois.decoded(raw), reading.record))
+
+
+def redact_record(
+    record: Record, *, edition: Edition, substitutes: Substitutes, settings: rdap.Settings
+) -> Redacted:
+    """What the public may see of a record under a policy's edition."""
     decision = edition.decide(Question(record.name), PUBLIC, record.facts)
     view = redact(record, decision, substitutes)
     if not isinstance(view, PublicView):
@@ -72,35 +81,61 @@ def redact_answer(
     )
 
 
+def redact_answer(
+    raw: bytes | str,
+    *,
+    form: Form,
+    name: str | None = None,
+    amend: Amend | None = None,
+    edition: Edition,
+    substitutes: Substitutes,
+    settings: rdap.Settings,
+) -> Redacted:
+    """What the public may see of ``raw`` under a policy's edition.
+
+    Raises `MalformedDocument` or `NotADomain`; for WHOIS text that gives no record `NameNotFound`,
+    `UpstreamThrottled` or `UpstreamRefused`.
+    """
+    reading = read_answer(raw, form=form, name=name, amend=amend)
+    if reading.record is None:
+        raise whois.refusal(reading.state, name)
+    return redact_record(
+        reading.record, edition=edition, substitutes=substitutes, settings=settings
+    )
+
+
 def redact_lines(
     lines: Iterable[bytes],
     *,
     edition: Edition,
     substitutes: Substitutes,
     settings: rdap.Settings,
+    amend: Amend | None = None,
 ) -> Iterator[bytes]:
     """One line of JSON out for each line in, in order.
 
-    In: ``{"id", "domain", "format", "raw"}``. Out: ``{"id", "rdap", "whois", "released",
-    "withheld", "error"}``, where ``rdap`` is the answer's JSON text and ``error`` is null or
-    ``{"code", "message"}``. ``id`` is null where the line itself could not be read.
+    In: ``{"id", "domain", "format", "raw"}``. Out: ``{"id", "state", "rdap", "whois", "released",
+    "withheld", "error"}``, where ``state`` is what the answer is (`State`), ``rdap`` the public
+    answer's JSON text and ``error`` null or ``{"code", "message"}``. ``id`` and ``state`` are null
+    where the line itself, or its answer, could not be read.
     """
     for line in lines:
         identity: strict.JSON = None
-        answer, problem = None, None
+        answer, problem, state = None, None, None
         try:
             asked = _asked(line)
             identity = _identity(asked)
-            answer = redact_answer(
-                _text(asked, "raw"),
-                form=_form(asked),
-                edition=edition,
-                substitutes=substitutes,
-                settings=settings,
+            name = _name(asked)
+            reading = read_answer(_text(asked, "raw"), form=_form(asked), name=name, amend=amend)
+            state = reading.state
+            if reading.record is None:
+                raise whois.refusal(state, name)
+            answer = redact_record(
+                reading.record, edition=edition, substitutes=substitutes, settings=settings
             )
         except WhoisgateError as error:
             problem = error
-        yield _line(identity, answer, problem)
+        yield _line(identity, state, answer, problem)
 
 
 def _asked(line: bytes) -> Mapping[str, strict.JSON]:
@@ -126,17 +161,32 @@ def _text(asked: Mapping[str, strict.JSON], member: str) -> str:
     raise MalformedDocument(f"{member}: expected a text")
 
 
+def _name(asked: Mapping[str, strict.JSON]) -> str | None:
+    """The name that was asked, where the line says it and it is one."""
+    said = asked.get("domain")
+    try:
+        return canonical_name(said) if isinstance(said, str) else None
+    except MalformedName:
+        return None
+
+
 def _form(asked: Mapping[str, strict.JSON]) -> Form:
     form = _FORMS.get(_text(asked, "format") if "format" in asked else "auto")
     if form is None:
-        raise FormatNotRead("format: expected `rdap` or `auto`")
+        raise MalformedDocument("format: expected `rdap`, `whois` or `auto`")
     return form
 
 
-def _line(identity: strict.JSON, answer: Redacted | None, problem: WhoisgateError | None) -> bytes:
+def _line(
+    identity: strict.JSON,
+    state: State | None,
+    answer: Redacted | None,
+    problem: WhoisgateError | None,
+) -> bytes:
     return orjson.dumps(
         {
             "id": identity,
+            "state": state,
             "rdap": answer and answer.rdap.decode(),
             "whois": answer and answer.whois.decode(),
             "released": answer.released if answer else (),

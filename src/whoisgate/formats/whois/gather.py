@@ -1,0 +1,376 @@
+"""One walk over the lines of an answer: which value stands under which label, in which place.
+
+The rules are general and know no server. A section is opened by its head, by a label with a value
+that further lines explain, or by the first label of a block; it ends with a blank line after its
+content, with its indentation, or with another head. What stands in a person's place is the
+person's, whatever its label; what stands nowhere is nobody's. The walk decides nothing about what
+is public: it puts every value where the text puts it, or drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from whoisgate.elements import ROLES
+from whoisgate.formats.whois import shapes, vocabulary
+from whoisgate.formats.whois.dates import Dates
+from whoisgate.formats.whois.labels import Meaning, folded, meaning, rows
+from whoisgate.formats.whois.lines import Line
+from whoisgate.formats.whois.sheet import Person, Seller, Sheet, called
+
+_ANYBODYS: Final = frozenset(
+    {"domain.created", "domain.updated", "domain.transferred", "domain.status", "domain.handle"}
+)
+"""What a contact, a host or a registrar has as well: not the domain's in their place."""
+
+_DOMAINS: Final = frozenset(
+    {"domain.expires", "domain.nameserver", "dnssec.signed", "registrar.name"}
+)
+"""What only a domain has."""
+
+_SELLERS: Final = ("registrar", "reseller")
+_SOLD: Final = ("registrar.name", "registrar.provider", "reseller.name")
+_MANY: Final = ("domain.status", "domain.nameserver", "dnssec.ds")
+_MAX_PHRASE: Final = 120
+
+_PHRASES: Final = {
+    label: target
+    for target, label in sorted(rows(vocabulary.PHRASES), key=lambda row: -len(row[1]))
+}
+_STARTS: Final = tuple(_PHRASES)
+
+
+@dataclass(slots=True)
+class _Section:
+    """Where the walk is.
+
+    ``kind``: top, person, registrar, reseller, nameservers, domain, value, other or skip.
+    ``how`` it was opened: by a ``head``, ``inline`` after a label's value, or as a ``block``.
+    ``indent`` is the head's, ``body`` that of the first line below it. ``personal``: a contact's
+    label stood in it. ``keyed``: any label did.
+    """
+
+    kind: str = "top"
+    how: str = "head"
+    indent: int = 0
+    body: int | None = None
+    target: str = ""
+    person: Person = field(default_factory=Person)
+    seller: Seller = field(default_factory=lambda: Seller(""))
+    keyed: bool = False
+    personal: bool = False
+
+
+def gather(lines: Sequence[Line], text: str, asked: str | None) -> Sheet:
+    """Walk over the lines once."""
+    walk = _Walk(Sheet(asked, Dates(text)))
+    for number, line in enumerate(lines):
+        walk.step(lines, number, line)
+    return walk.sheet
+
+
+class _Walk:
+    __slots__ = ("_after_blank", "_flat", "_last", "_section", "_stranger", "sheet")
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+        self._section = _Section()
+        self._after_blank = True
+        self._last: tuple[str, int, Person | None] = ("", 0, None)
+        self._flat: dict[str, Person] = {}
+        self._stranger = sheet.person()
+
+    def step(self, lines: Sequence[Line], number: int, line: Line) -> None:
+        """Take one more line."""
+        if not line.text:
+            self._blank()
+            return
+        if self._after_blank:
+            self._after_blank = False
+            self._block(lines, number)
+        if line.comment:
+            return
+        if self._section.how == "block":
+            self._in_block(line)
+        elif not self._head(lines, number, line):
+            self._leave(line)
+            if not line.keyed:
+                self._bare(line)
+            elif line.means.target or line.means.field or not self._phrase(line):
+                self._keyed(line)
+
+    def _blank(self) -> None:
+        self._after_blank = True
+        self._last = ("", 0, None)
+        if self._section.body is not None or self._section.how != "head":
+            self._section = _Section()
+
+    # --- Blocks: runs of lines between blank ones ------------------------------------------------
+
+    def _block(self, lines: Sequence[Line], number: int) -> None:
+        """What the block that begins here is about, told by its first label."""
+        run, announced = _run(lines, number)
+        first = next((line for line in run if line.keyed), None)
+        if first is None or self._section.kind != "top" or not first.value:
+            return
+        about = self._about_domain(run) or _about(first, run)
+        section = _Section(about, "block")
+        if about == "person":
+            section.person = self.sheet.person(*(role for role in ROLES if role == announced))
+            section.person.keys.append(first.value)
+        elif about == "registrar":
+            section.seller = self.sheet.seller("registrar", first.value)
+        if about not in ("", "domain"):
+            self._section = section
+
+    def _about_domain(self, run: Sequence[Line]) -> str:
+        """Whether the block names a domain; one that names another than asked is passed over."""
+        for line in run:
+            if line.means.target == "domain.name" and (name := called(line.value)):
+                if self.sheet.asked in (None, name):
+                    return "domain"
+                self.sheet.others = True
+                return "skip"
+        return ""
+
+    def _in_block(self, line: Line) -> None:
+        section, means = self._section, line.means
+        if section.kind == "person":
+            if line.keyed and means.field:
+                self._personal(section.person, line)
+            elif not line.keyed:
+                self._continued(line)
+        elif section.kind == "registrar":
+            if line.keyed and means.own:
+                section.seller.values.setdefault(means.own, line.value)
+        elif section.kind == "nameservers" and line.keyed:
+            if means.target == "domain.nameserver":
+                self.sheet.serve(line.value)
+            elif means.place in ROLES:
+                self.sheet.link(means.place, line.value)
+
+    def _personal(self, person: Person, line: Line) -> None:
+        """A contact's label in a person's place; "contact: technical" gives the role."""
+        name, value = line.means.field, line.value
+        if name == "handle" and value:
+            person.keys.append(value)
+        elif name == "name" and not person.roles and (role := meaning(value).place) in ROLES:
+            person.roles.append(role)
+            return
+        person.add(name, value)
+        self._last = (name, line.indent, person)
+
+    # --- Sections --------------------------------------------------------------------------------
+
+    def _head(self, lines: Sequence[Line], number: int, line: Line) -> bool:
+        """Whether the line heads a section; it is open then."""
+        means, before = line.means, lines[number - 1] if number else None
+        if line.value or (self._section.kind == "person" and means.field and not means.place):
+            return False
+        if not line.keyed:
+            same = before and before.text and not before.keyed and before.indent == line.indent
+            if same or not means.place:
+                return False
+        elif not means.place and not means.target:
+            after = next((n for n in lines[number + 1 : number + 3] if n.text), line)
+            alone = line.bracketed and not (before and before.text)
+            if not alone and after.indent <= line.indent:
+                return False
+        self._open(means, line.indent)
+        return True
+
+    def _open(self, means: Meaning, indent: int) -> None:
+        place = means.place or ("value" if means.target else "other")
+        section = self._section = _Section(place, "head", indent, target=means.target)
+        self._last = ("", 0, None)
+        if place in ROLES:
+            section.kind, section.person = "person", self.sheet.person(place)
+        elif place in _SELLERS:
+            rank = int(means.target == "registrar.provider")
+            section.seller = self.sheet.seller(place, "", rank=rank)
+
+    def _leave(self, line: Line) -> None:
+        """Leave a section whose indentation the line does not have, or that has no content."""
+        section = self._section
+        if section.kind == "top" or section.how == "inline":
+            return
+        if section.body is None:
+            section.body = line.indent
+            flat = line.keyed and line.means.target and line.indent <= section.indent
+            if flat and not _wanted(section, line.means):
+                self._section = _Section()
+        elif section.body > section.indent >= line.indent:
+            self._section = _Section()
+
+    def _keyed(self, line: Line) -> None:
+        section, target = self._section, line.means.target
+        inside = line.indent > section.indent
+        kept = self._relative(section, line, inside=inside)
+        section.keyed = True
+        if kept:
+            return
+        if section.kind not in ("top", "domain", "value"):
+            theirs = section.how == "head" and _theirs(section, target, inside=inside)
+            if not target or theirs:
+                return
+        if section.kind == "value" or not inside or section.how == "inline":
+            self._section = _Section() if section.kind != "domain" else section
+        self._absolute(line)
+
+    def _relative(self, section: _Section, line: Line, *, inside: bool) -> bool:
+        """Take a relative label in its place; False leaves the line to its absolute meaning."""
+        kind, means = section.kind, line.means
+        if kind == "person" and means.field:
+            self._personal(section.person, line)
+        elif kind in _SELLERS and means.own:
+            if section.how == "head" or means.own == "url":
+                section.seller.values.setdefault(means.own, line.value)
+        elif kind == "nameservers" and means.server:
+            self.sheet.serve(line.value)
+        elif kind == "domain" and means.field == "name":
+            self.sheet.name(line.value)
+        elif kind in ("top", "domain", "other") and means.field and not means.target:
+            section.personal = True
+            self._stranger.add(means.field, line.value)
+        else:
+            return kind == "nameservers" and inside and not means.target
+        return True
+
+    def _bare(self, line: Line) -> None:
+        section, text = self._section, line.text
+        if self._continued(line):
+            return
+        if section.kind == "person" and section.how == "head":
+            section.person.loose.append(text)
+        elif section.kind in _SELLERS and section.how == "head":
+            if not section.seller.said and not section.keyed:
+                section.seller.said, section.keyed = text, True
+        elif section.kind == "nameservers":
+            self.sheet.serve(text)
+        elif section.kind == "value":
+            self._value(section, text)
+        elif section.kind == "domain" and shapes.host(text.split()[0]):
+            self.sheet.name(text)
+        else:
+            self._phrase(line)
+
+    def _value(self, section: _Section, text: str) -> None:
+        """A line below a label without a value; only lists and streets have more than one."""
+        role, _, name = section.target.partition(".")
+        if role in ROLES:
+            self._flat_person(role, name, text).add(name, text)
+        else:
+            self.sheet.put(section.target, text)
+        if name != "street" and section.target not in _MANY:
+            section.target = ""
+
+    def _continued(self, line: Line) -> bool:
+        """Whether the line goes on with the value of the label above it."""
+        target, indent, person = self._last
+        if not target or line.indent <= indent:
+            return False
+        if person is None:
+            if target in _MANY:
+                self.sheet.put(target, line.text)
+        elif target == "street":
+            person.add("street", line.text)
+        else:
+            person.loose.append(line.text)
+        return True
+
+    def _phrase(self, line: Line) -> bool:
+        """Whether the line is a sentence that ends with a date of the domain's."""
+        if self._section.kind not in ("top", "domain") or len(line.text) > _MAX_PHRASE:
+            return False
+        words = folded(line.text)
+        if not words.startswith(_STARTS):
+            return False
+        self.sheet.put(next(t for s, t in _PHRASES.items() if words.startswith(s)), line.text)
+        return True
+
+    # --- Absolute labels -------------------------------------------------------------------------
+
+    def _absolute(self, line: Line) -> None:
+        target, value = line.means.target, line.value
+        group, _, name = target.partition(".")
+        if not value or not target:
+            return
+        if group in ROLES:
+            self._contact(group, name, line)
+            return
+        self._last = (target, line.indent, None)
+        if target in _SOLD:
+            seller = self.sheet.seller(group, value, rank=int(name == "provider"))
+            self._section = _Section(group, "inline", line.indent, seller=seller)
+        elif target == "registrar.organization":
+            self.sheet.seller("registrar", value, rank=1)
+        else:
+            self.sheet.put(target, value)
+
+    def _contact(self, role: str, name: str, line: Line) -> None:
+        if name == "name" and line.means.place in ROLES:
+            person = self.sheet.link(role, line.value)
+            self._section = _Section("person", "inline", line.indent, person=person)
+        else:
+            person = self._flat_person(role, name, line.value)
+            person.add(name, line.value)
+        self._last = (name, line.indent, person)
+
+    def _flat_person(self, role: str, name: str, value: str) -> Person:
+        """The person whose labels carry the role; another one begins with another name."""
+        person = self._flat.get(role)
+        held = person.values.get(name) if person else None
+        if person is None or (held and value not in held and name in ("handle", "name")):
+            person = self._flat[role] = self.sheet.person(role)
+        return person
+
+
+def _run(lines: Sequence[Line], number: int) -> tuple[list[Line], str]:
+    """The lines of a block, and the section that a comment in it announces."""
+    run: list[Line] = []
+    announced = ""
+    for line in lines[number:]:
+        if not line.text:
+            break
+        if not line.comment:
+            run.append(line)
+        announced = (line.means.place if line.comment else "") or announced
+    return run, announced
+
+
+def _about(first: Line, run: Sequence[Line]) -> str:
+    """What a block that names no domain is about; nothing where it does not say."""
+    means = first.means
+    targets = {line.means.target for line in run}
+    if means.block:
+        return {"hosts": "nameservers", "other": "skip"}.get(means.block, means.block)
+    if means.target in ("registrar.name", "registrar.provider"):
+        people = {f"{role}.name" for role in ROLES}
+        described = any(line.means.field for line in run)
+        return (
+            "registrar" if described and not targets & (_DOMAINS - {means.target} | people) else ""
+        )
+    lone = first is run[0] and means.field and not means.target
+    return "person" if lone and not targets & _DOMAINS else ""
+
+
+def _wanted(section: _Section, means: Meaning) -> bool:
+    """Whether the first label under a head, no deeper than it, may be the head's content."""
+    if section.kind == "person":
+        return bool(means.field)
+    if section.kind == "registrar":
+        return bool(means.own) or means.target.startswith("registrar.")
+    if section.kind == "nameservers":
+        return means.server
+    return section.kind in ("domain", "other")
+
+
+def _theirs(section: _Section, target: str, *, inside: bool) -> bool:
+    """Whether an absolute label under a head still belongs to what the head names."""
+    if section.kind == "other":
+        return target in _ANYBODYS or section.personal
+    if section.kind == "person" and target.partition(".")[0] not in ROLES:
+        return inside or target in _ANYBODYS or target.startswith(_SELLERS)
+    return target in _ANYBODYS and (inside or section.kind != "nameservers" or section.keyed)
