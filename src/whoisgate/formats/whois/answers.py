@@ -88,13 +88,16 @@ throttled: server too busy | the server is busy | you are connecting too | acces
 throttled: error connection refused access control limit | connection refused access control limit
 throttled: blacklisted | you are blacklisted | temporarily | service temporarily | queries exceeded
 throttled: the maximum allowable number | allowed queries exceeded | the number of queries
-throttled: grace period | query denied limit | whois query limit | limite | limite de consultas
-refused: access denied | permission denied | request denied | query denied | query refused | denied
+throttled: sorry access from your host has been | sorry access from your host | grace period
+throttled: query denied limit | whois query limit | limite | limite de consultas
+refused: queries from your network are not | access denied | permission denied | request denied
+refused: query denied | query refused | denied
 refused: connection refused | error access denied | access restricted | access forbidden
 refused: requests of this client are not permitted | your request is not permitted | unauthorized
 refused: this whois server is not public | not authorized | you are not allowed | error denied
 refused: the ip address used to perform the query is not authorised | access blocked
-invalid: invalid | invalid query | invalid request | invalid domain | invalid characters
+invalid: bad characters | error bad characters | invalid | invalid query | invalid request
+invalid: invalid domain | invalid characters
 invalid: error invalid | malformed | error malformed | syntax error | bad request
 invalid: error bad request | illegal | error illegal | unknown query | incorrect | error incorrect
 invalid: parameter value syntax error | error parameter | error non bijective | error syntax
@@ -128,16 +131,14 @@ def said(texts: Iterable[str]) -> State:
     """What the first line with a known phrase says; `State.UNREAD` when none does.
 
     A line that says of the name itself that there is no match outweighs one before it that speaks
-    of limits, for the server did answer.
+    of limits, for the server did answer; a refusal whose reason is a limit speaks of the limit.
     """
     first = State.UNREAD
     for text in texts:
         state = phrase(text)
-        if state is State.UNREAD:
-            continue
-        if state is State.AVAILABLE and _NAMED.search(text) and "found" not in text.casefold():
+        if state is State.AVAILABLE and _NAMED.search(text):
             return state
-        if first is State.UNREAD:
+        if first is State.UNREAD or (first is State.REFUSED and state is State.THROTTLED):
             first = state
     return first
 

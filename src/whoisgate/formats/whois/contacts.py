@@ -17,7 +17,6 @@ from whoisgate.formats.whois.labels import folded, plainly, rows
 from whoisgate.formats.whois.sheet import Person, Sheet
 from whoisgate.records import Contact, Facts, RegistrantKind, Value
 
-_HANDLE: Final = re.compile(r"(?=[^\s@]*[0-9_-])[A-Za-z0-9][A-Za-z0-9_.-]{1,60}")
 _NOTHING: Final = frozenset({"", "-", "--", "none", "n/a", "null", "nil", ".", "not.defined."})
 _STATE: Final = re.compile(r"[^\W\d_](?:[^\W_]|[ .'’()/&-]){0,39}")
 _KINDS: Final = {
@@ -120,7 +119,7 @@ def linked(sheet: Sheet) -> list[Person]:
             if not said.values and not said.loose:
                 people.remove(said)
         elif value.casefold() not in _NOTHING:
-            said.add("handle" if _HANDLE.fullmatch(value) else "name", value)
+            said.add("handle" if shapes.handle(value) else "name", value)
     return people
 
 

@@ -72,7 +72,7 @@ def gather(lines: Sequence[Line], text: str, asked: str | None) -> Sheet:
 
 
 class _Walk:
-    __slots__ = ("_after_blank", "_flat", "_last", "_section", "_stranger", "sheet")
+    __slots__ = ("_after_blank", "_domain", "_flat", "_last", "_section", "_stranger", "sheet")
 
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
@@ -80,6 +80,7 @@ class _Walk:
         self._after_blank = True
         self._last: tuple[str, int, Person | None] = ("", 0, None)
         self._flat: dict[str, Person] = {}
+        self._domain = False
         self._stranger = sheet.person()
 
     def step(self, lines: Sequence[Line], number: int, line: Line) -> None:
@@ -92,7 +93,9 @@ class _Walk:
             self._block(lines, number)
         if line.comment:
             return
-        if self._section.how == "block":
+        if line.text.startswith(">>>"):
+            self._footer(line.text)
+        elif self._section.how == "block":
             self._in_block(line)
         elif not self._head(lines, number, line):
             self._leave(line)
@@ -101,8 +104,13 @@ class _Walk:
             elif line.means.target or line.means.field or not self._phrase(line):
                 self._keyed(line)
 
+    def _footer(self, text: str) -> None:
+        """``>>> Last update of WHOIS database: … <<<`` dates the service, not the domain."""
+        if "last update" in text[:_MAX_PHRASE].lower():
+            self.sheet.put("domain.rdds_updated", text)
+
     def _blank(self) -> None:
-        self._after_blank = True
+        self._after_blank, self._domain = True, False
         self._last = ("", 0, None)
         if self._section.body is not None or self._section.how != "head":
             self._section = _Section()
@@ -115,7 +123,8 @@ class _Walk:
         first = next((line for line in run if line.keyed), None)
         if first is None or self._section.kind != "top" or not first.value:
             return
-        about = self._about_domain(run) or _about(first, run)
+        about = self._about_domain(run) or (_about(first, run) if first is run[0] else "")
+        self._domain = about == "domain"
         section = _Section(about, "block")
         if about == "person":
             section.person = self.sheet.person(*(role for role in ROLES if role == announced))
@@ -207,7 +216,7 @@ class _Walk:
     def _keyed(self, line: Line) -> None:
         section, target = self._section, line.means.target
         inside = line.indent > section.indent
-        kept = self._relative(section, line, inside=inside)
+        kept = self._relative(section, line)
         section.keyed = True
         if kept:
             return
@@ -219,24 +228,34 @@ class _Walk:
             self._section = _Section() if section.kind != "domain" else section
         self._absolute(line)
 
-    def _relative(self, section: _Section, line: Line, *, inside: bool) -> bool:
+    def _relative(self, section: _Section, line: Line) -> bool:
         """Take a relative label in its place; False leaves the line to its absolute meaning."""
         kind, means = section.kind, line.means
         if kind == "person" and means.field:
             self._personal(section.person, line)
-        elif kind in _SELLERS and means.own:
+        elif kind in _SELLERS and means.own and not (section.how == "inline" and means.target):
             if section.how == "head" or means.own == "url":
                 section.seller.values.setdefault(means.own, line.value)
         elif kind == "nameservers" and means.server:
             self.sheet.serve(line.value)
         elif kind == "domain" and means.field == "name":
             self.sheet.name(line.value)
+        elif kind == "nameservers" and not (means.target or means.field):
+            self.sheet.serve(line.text)
         elif kind in ("top", "domain", "other") and means.field and not means.target:
             section.personal = True
-            self._stranger.add(means.field, line.value)
+            self._somebody(section, means.field, line)
         else:
-            return kind == "nameservers" and inside and not means.target
+            return False
         return True
+
+    def _somebody(self, section: _Section, name: str, line: Line) -> None:
+        """A contact's label among the domain's is the registrant's; elsewhere it is nobody's."""
+        theirs = section.kind == "domain" or (self._domain and section.kind == "top")
+        if theirs and name not in ("state", "country"):
+            self._flat_person("registrant", name, line.value).add(name, line.value)
+        else:
+            self._stranger.add(name, line.value)
 
     def _bare(self, line: Line) -> None:
         section, text = self._section, line.text
@@ -261,6 +280,8 @@ class _Walk:
         role, _, name = section.target.partition(".")
         if role in ROLES:
             self._flat_person(role, name, text).add(name, text)
+        elif section.target in _SOLD:
+            self.sheet.seller(role, text, rank=int(name == "provider"))
         else:
             self.sheet.put(section.target, text)
         if name != "street" and section.target not in _MANY:
@@ -311,7 +332,9 @@ class _Walk:
 
     def _contact(self, role: str, name: str, line: Line) -> None:
         if name == "name" and line.means.place in ROLES:
-            person = self.sheet.link(role, line.value)
+            parts = [part.strip() for part in line.value.split(",")]
+            linked = parts if all(map(shapes.handle, parts)) else [line.value]
+            person = [self.sheet.link(role, part) for part in linked][-1]
             self._section = _Section("person", "inline", line.indent, person=person)
         else:
             person = self._flat_person(role, name, line.value)

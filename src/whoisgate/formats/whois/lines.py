@@ -17,6 +17,8 @@ from whoisgate.formats.whois.labels import MAX_LABEL, NOTHING, Meaning, meaning
 MAX_BYTES: Final = 1024 * 1024
 MAX_LINES: Final = 2000
 MAX_LINE: Final = 600
+BROKEN: Final = "\ufffd"
+"""What a text ends with that broke off within a character."""
 
 _COMMENTS: Final = ("%", "#", ";")
 _BRACKETED: Final = re.compile(r"(?:[a-z]{1,2}[. ] {0,2})?\[([^\[\]]{1,80})\]\s*(.*)")
@@ -50,8 +52,9 @@ def decoded(raw: bytes | str) -> str:
     for encoding in ("iso2022_jp", "utf-8-sig") if b"\x1b$" in raw else ("utf-8-sig",):
         try:
             return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
+        except UnicodeDecodeError as error:
+            if error.reason == "unexpected end of data" and error.end == len(raw):
+                return raw[: error.start].decode(encoding) + BROKEN
     return raw.decode("latin-1")
 
 
@@ -78,15 +81,21 @@ def _line(row: str) -> Line:
         return Line(
             indent, text, comment=True, means=_heading(text) if text[-1:] == ":" else NOTHING
         )
-    if text[0] in "*>-":
-        text = text.lstrip("*>- ") or text
+    if text[0] in "*-":
+        text = text.lstrip("*- ") or text
     if "[" in text[:4] and (found := _BRACKETED.fullmatch(text)):
         return _keyed(indent, text, found[1], found[2], bracketed=True)
     return _split(indent, text)
 
 
 def _split(indent: int, text: str) -> Line:
+    if text.startswith(">>>"):
+        return Line(indent, text)
     end = text.find(":")
+    if (dots := text.find("...")) > 0 and not 0 <= end < dots:
+        rest = text[dots:].lstrip(".")
+        if not rest or rest[0] in ": \t":
+            return _keyed(indent, text, text[:dots], rest.lstrip(":"))
     if (wide := text.find("\uff1a")) >= 0 and (end < 0 or wide < end):
         end = wide
     if 0 < end <= MAX_LABEL and not text.startswith("//", end + 1):

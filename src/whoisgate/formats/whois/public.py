@@ -21,6 +21,7 @@ from whoisgate.records import Value
 _MAX_NAME: Final = 160
 _NOBODY: Final = ("no registrar", "not applicable", "none", "unknown", "not available", "n a")
 _CODE: Final = re.compile(r"(?=.*[0-9_-])[A-Z0-9]+(?:[-_.][A-Z0-9]+)*")
+_PART: Final = re.compile(r"[0-9._-]")
 _ID: Final = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9][A-Za-z0-9_.-]{1,79}")
 _AT: Final = re.compile(r"@|[\[( ]at[\]) ]", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[0-9]{1,10}")
@@ -38,7 +39,8 @@ def public_values(sheet: Sheet, private: Private) -> dict[Element, Value]:
     """The elements that belong to no contact and no name server."""
     found: dict[str, Value] = {}
     for name, moments in sheet.when.items():
-        found[name] = max(moments) if name in _LATEST else moments[0]
+        if moments:
+            found[name] = max(moments) if name in _LATEST else moments[0]
     found["domain.status"] = tuple(dict.fromkeys(sheet.statuses))
     plain = {**{k: list(v) for k, v in sheet.plain.items()}}
     for seller in sheet.registrars:
@@ -85,17 +87,15 @@ def _personal(text: str, private: Private) -> bool:
 def _seller(sellers: Iterable[Seller], private: Private) -> str:
     """The name of the first registrar that has one which may leave."""
     ranked = sorted(_merged(sellers), key=lambda seller: seller.rank)
-    texts = [
-        text
-        for seller in ranked
-        for text in (
-            seller.said,
-            seller.values.get("name", ""),
-            seller.values.get("organization", ""),
-        )
-        if _acceptable(text, private)
-    ]
+    texts = [t for seller in ranked for t in _names(seller) if _acceptable(t, private)]
     return next((t for t in texts if not _CODE.fullmatch(t)), texts[0] if texts else "")
+
+
+def _names(seller: Seller) -> Iterable[str]:
+    """What a registrar is called; where it is described too, what looks like a code comes last."""
+    said, name, firm = seller.said, *(seller.values.get(f, "") for f in ("name", "organization"))
+    coded = (name or firm) and " " not in said and _PART.search(said)
+    return (name, firm, said) if coded else (said, name, firm)
 
 
 def _merged(sellers: Iterable[Seller]) -> list[Seller]:

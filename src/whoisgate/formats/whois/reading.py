@@ -25,12 +25,13 @@ from whoisgate.formats.whois import shapes
 from whoisgate.formats.whois.answers import State, phrase, said
 from whoisgate.formats.whois.contacts import Private, contacts, kind, linked
 from whoisgate.formats.whois.gather import gather
-from whoisgate.formats.whois.lines import MAX_LINES, Line, decoded, split
+from whoisgate.formats.whois.lines import BROKEN, MAX_LINES, Line, decoded, split
 from whoisgate.formats.whois.public import public_values
 from whoisgate.formats.whois.sheet import Sheet
 from whoisgate.records import Record
 
 _STATUS: Final = ELEMENTS["domain.status"]
+_SERVER: Final = ELEMENTS["registrar.whois_server"]
 _RESERVED: Final = ("reserved",)
 
 
@@ -58,8 +59,9 @@ def read(raw: bytes | str, name: str | None = None, *, complete: bool = True) ->
     """
     text = decoded(raw)
     lines = split(text)
-    partial = not complete or len(lines) == MAX_LINES or text.endswith("\ufffd")
-    if not complete and lines and lines[-1].text:
+    broken = not complete or text.endswith(BROKEN)
+    partial = broken or len(lines) == MAX_LINES
+    if broken:
         lines = lines[:-1]
     sheet = gather(lines, text, name)
     state = _state(sheet, lines)
@@ -70,10 +72,13 @@ def read(raw: bytes | str, name: str | None = None, *, complete: bool = True) ->
     if sheet.asked is None:
         return Reading(State.UNREAD)
     record = _record(sheet, sheet.asked, partial=partial)
+    referral = None if record.contacts else _referral(sheet)
     if state is State.RESERVED:
         values = MappingProxyType({**record.values, _STATUS: _RESERVED})
         return Reading(state, replace(record, values=values))
-    return Reading(state, record, None if record.contacts else _referral(sheet))
+    if referral and _SERVER not in record.values:
+        record = replace(record, values=MappingProxyType({**record.values, _SERVER: referral}))
+    return Reading(state, record, referral)
 
 
 def decode(raw: bytes | str, name: str | None = None) -> Record:
@@ -103,7 +108,7 @@ def refusal(state: State, name: str | None) -> WhoisgateError:
 
 def _state(sheet: Sheet, lines: Iterable[Line]) -> State:
     states = {phrase(text) for text in sheet.status_texts} - {State.UNREAD}
-    dated = sheet.when.keys() - {"domain.rdds_updated"}
+    dated = {target for target, moments in sheet.when.items() if moments} - {"domain.rdds_updated"}
     found = bool(sheet.servers or dated or sheet.registrars)
     if State.RESERVED in states and set(sheet.statuses) <= {"reserved"}:
         return State.RESERVED
@@ -115,7 +120,10 @@ def _state(sheet: Sheet, lines: Iterable[Line]) -> State:
 
 
 def _referral(sheet: Sheet) -> str | None:
-    named = [*sheet.plain.get("registrar.whois_server", ()), *sheet.plain.get("referral", ())]
+    named = [
+        *sheet.plain.get("registrar.whois_server", ()),
+        *sheet.plain.get("registrar.referral", ()),
+    ]
     return next((host for text in named if (host := shapes.host(text))), None)
 
 

@@ -23,6 +23,7 @@ _WEB = re.compile(
 )
 _EMAIL = re.compile(r"[!#-'*+/-9=?A-Z^-~-]{1,64}@[A-Za-z0-9.-]{1,253}\.[A-Za-z]{2,63}")
 _PHONE = re.compile(r"\+?[0-9(][0-9 ().x/-]{4,30}[0-9]")
+_HANDLE = re.compile(r"(?=[^\s@]{0,60}[0-9_-])[A-Za-z0-9][A-Za-z0-9_.-]{1,60}")
 _DS = re.compile(r"(\d{1,5})\s+(\d{1,3})\s+(\d{1,3})\s+([0-9A-Fa-f ]{16,256})")
 _NO_HOSTS: Final = frozenset({"not.defined", "not.set", "n.a"})
 _BETWEEN: Final = re.compile(r"[\s,;|()\[\]]+")
@@ -55,6 +56,12 @@ def phone(text: str) -> str:
     """A telephone number alone, or nothing."""
     said = text.strip()
     return said if _PHONE.fullmatch(said) else ""
+
+
+def handle(text: str) -> str:
+    """A handle alone, which has no space but a digit, hyphen or underscore; or nothing."""
+    said = text.strip()
+    return said if _HANDLE.fullmatch(said) else ""
 
 
 def servers(value: str) -> Iterator[Nameserver]:
@@ -110,8 +117,8 @@ def _squeezed(text: str) -> str:
 _OTHERS: Final = """
 ok: active | ok | connect | connected | published | registered | granted | delegated | enabled
 ok: live
-ok: activated | registered until expiry date | registered until cancelled | not available | in use
-ok: not available registered | registered active | taken | complete | normal | granted to | aktiv
+ok: activated | registered until expiry date | registered until cancelled | in use
+ok: registered active | taken | complete | normal | granted to | aktiv
 ok: activo | ativo | actif | attivo | aktywna | aktivni | aktivna | aktif | активен
 ok: зарегистрирован
 ok: valid | permanent | up to date | in zone | paid and in zone | operational | assigned | confirmed

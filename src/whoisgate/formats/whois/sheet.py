@@ -27,6 +27,10 @@ _DATED: Final = frozenset(
 )
 
 
+_MAX_EACH: Final = 64
+"""Values of one kind that are kept; no domain has as many."""
+
+
 @dataclass(slots=True)
 class Person:
     """A contact as the text gives it.
@@ -70,6 +74,7 @@ class Sheet:
     statuses: list[str] = field(default_factory=list)
     status_texts: list[str] = field(default_factory=list)
     servers: dict[str, Nameserver] = field(default_factory=dict)
+    server: str = ""
     plain: dict[str, list[str]] = field(default_factory=dict)
     registrars: list[Seller] = field(default_factory=list)
     resellers: list[Seller] = field(default_factory=list)
@@ -100,12 +105,16 @@ class Sheet:
             self.name(value)
         elif target == "domain.nameserver":
             self.serve(value)
-        elif target == "domain.status":
+        elif target == "domain.status" and len(self.status_texts) < _MAX_EACH:
             self.status_texts.append(value)
             self.statuses += shapes.statuses(value)
+        elif target == "nameserver.address":
+            if self.server:
+                self.serve(f"{self.server} {value}")
         elif target in _DATED:
-            if moment := self.dates.instant(value):
-                self.when.setdefault(target, []).append(moment)
+            held = self.when.setdefault(target, [])
+            if len(held) < _MAX_EACH and (moment := self.dates.instant(value)):
+                held.append(moment)
         elif target:
             self.plain.setdefault(target, []).append(value)
 
@@ -118,7 +127,8 @@ class Sheet:
 
     def serve(self, value: str) -> None:
         """Name servers in one value; addresses of one server add up."""
-        for server in shapes.servers(value):
+        for server in shapes.servers(value) if len(self.servers) < _MAX_EACH else ():
+            self.server = server.name
             held = self.servers.get(server.name, server)
             self.servers[server.name] = Nameserver(
                 server.name,

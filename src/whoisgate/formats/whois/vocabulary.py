@@ -121,6 +121,9 @@ domain.nameserver: nimeserverid | servere de nume | nevszerver | nevszerverek | 
 domain.nameserver: jmenne servery | server nomi | servidores | ad sunuculari | dns sunuculari
 domain.nameserver: серверы имен | днс серверы | ネームサーバ | 域名服务器 | 域名伺服器 | 네임서버
 domain.nameserver: 차 네임서버 정보 | 호스트이름
+nameserver.address: ip address | primary ip address | secondary ip address | ip 주소 | ip
+nameserver.address: netaddress
+nameserver.address: primary server netaddress | secondary server netaddress | name server ip
 dnssec.signed: dnssec | dnssec signed | domain signed | signed | delegation signed | secure dns
 dnssec.signed: dnssec status
 dnssec.ds: ds | ds data | dnssec ds data | ds record | ds records | dnssec ds records | ds rdata
@@ -288,13 +291,12 @@ other: aut num | inet num
 PHRASES: Final = """
 domain.created: record created on | record created | created on | registered on | domain created on
 domain.created: domain registered on | registered before | domain registered | first registered on
-domain.updated: record last updated on | last updated on | last modified on | record updated on
+domain.updated: record last updated on | record updated on | last modified on
 domain.updated: record last updated | domain last updated on | record last modified on
-domain.updated: last update on | record was last updated on | updated on | modified on
+domain.updated: record was last updated on
 domain.expires: record expires on | expires on | record will expire on | domain expires on
 domain.expires: registered until | record expires | expiry date is | domain will expire on
 domain.expires: registration expires on | valid until | renewal date
-domain.rdds_updated: last update of whois database | last update of rdds | database last updated on
-domain.rdds_updated: last update of the whois database | whois database was last updated on
+domain.rdds_updated: database last updated on | whois database was last updated on
 """
 """What begins a sentence that ends with a date."""
