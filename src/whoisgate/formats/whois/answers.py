@@ -122,9 +122,14 @@ reserved: reservado | dominio reservado | reserviert | prohibited | forbidden | 
 reserved: x is blocked
 """
 _BY_WORDS: Final = {words: State(state) for state, words in rows(_PHRASES)}
-_STARTS: Final = tuple(words for words in _BY_WORDS if " " in words)
-"""A single word counts only as the whole text: it may begin a sentence about anything."""
-_LONGEST: Final = sorted(_STARTS, key=len, reverse=True)
+_STARTS: Final[dict[str, list[str]]] = {}
+"""Phrases of several words by their first, longest first.
+
+A single word counts only as the whole text: it may begin a sentence about anything.
+"""
+for _words in sorted(_BY_WORDS, key=len, reverse=True):
+    if " " in _words:
+        _STARTS.setdefault(_words.partition(" ")[0], []).append(_words)
 
 
 def said(texts: Iterable[str]) -> State:
@@ -147,7 +152,8 @@ def phrase(text: str) -> State:
     """What one line, or the value of a status label, says of the answer."""
     if not 1 < len(text) <= _MAX:
         return State.UNREAD
-    words = folded(_NAMED.sub(" x ", text))
-    if not words.startswith(_STARTS):
-        return _BY_WORDS.get(words, State.UNREAD)
-    return next(_BY_WORDS[start] for start in _LONGEST if words.startswith(start))
+    words = folded(_NAMED.sub(" x ", text) if "." in text else text)
+    for start in _STARTS.get(words.partition(" ")[0], ()):
+        if words.startswith(start):
+            return _BY_WORDS[start]
+    return _BY_WORDS.get(words, State.UNREAD)

@@ -105,22 +105,22 @@ def _digits(text: str) -> str:
 
 def linked(sheet: Sheet) -> list[Person]:
     """Everybody in the text, each with the roles that a label or a link gives."""
-    blocks = {plainly(key): p for p in sheet.people for key in p.keys}
-    people = list(sheet.people)
+    blocks = {plainly(key): person for person in sheet.people for key in person.keys}
+    resolved = set[Person]()
     for role, value, said in sheet.links:
         block = blocks.get(plainly(value))
-        if block is not None:
-            if role not in block.roles:
-                block.roles.append(role)
-            names = block.values.get("name", [])
-            if value in names and len(block.keys) == 1:
-                names.remove(value)
-                block.add("handle", value)
-            if not said.values and not said.loose:
-                people.remove(said)
-        elif value.casefold() not in _NOTHING:
-            said.add("handle" if shapes.handle(value) else "name", value)
-    return people
+        if block is None:
+            if value.casefold() not in _NOTHING:
+                said.add("handle" if shapes.handle(value) else "name", value)
+            continue
+        if role not in block.roles:
+            block.roles.append(role)
+        if value in (names := block.values.get("name", [])) and len(block.keys) == 1:
+            names.remove(value)
+            block.add("handle", value)
+        if not said.values and not said.loose:
+            resolved.add(said)
+    return [person for person in sheet.people if person not in resolved]
 
 
 def contacts(people: Sequence[Person], private: Private) -> tuple[list[Contact], set[Element]]:

@@ -15,7 +15,7 @@ from whoisgate.errors import MalformedDocument
 from whoisgate.formats.whois.labels import MAX_LABEL, NOTHING, Meaning, meaning
 
 MAX_BYTES: Final = 1024 * 1024
-MAX_LINES: Final = 2000
+MAX_LINES: Final = 1000
 MAX_LINE: Final = 600
 BROKEN: Final = "\ufffd"
 """What a text ends with that broke off within a character."""

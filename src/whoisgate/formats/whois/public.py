@@ -39,8 +39,7 @@ def public_values(sheet: Sheet, private: Private) -> dict[Element, Value]:
     """The elements that belong to no contact and no name server."""
     found: dict[str, Value] = {}
     for name, moments in sheet.when.items():
-        if moments:
-            found[name] = max(moments) if name in _LATEST else moments[0]
+        found[name] = max(moments) if name in _LATEST else moments[0]
     found["domain.status"] = tuple(dict.fromkeys(sheet.statuses))
     plain = {**{k: list(v) for k, v in sheet.plain.items()}}
     for seller in sheet.registrars:

@@ -108,7 +108,7 @@ def refusal(state: State, name: str | None) -> WhoisgateError:
 
 def _state(sheet: Sheet, lines: Iterable[Line]) -> State:
     states = {phrase(text) for text in sheet.status_texts} - {State.UNREAD}
-    dated = {target for target, moments in sheet.when.items() if moments} - {"domain.rdds_updated"}
+    dated = sheet.when.keys() - {"domain.rdds_updated"}
     found = bool(sheet.servers or dated or sheet.registrars)
     if State.RESERVED in states and set(sheet.statuses) <= {"reserved"}:
         return State.RESERVED

@@ -5,6 +5,7 @@ Nothing here leaves as it is: `contacts` and `public` decide what becomes an ele
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,10 +29,10 @@ _DATED: Final = frozenset(
 
 
 _MAX_EACH: Final = 64
-"""Values of one kind that are kept; no domain has as many."""
+"""Values of one kind that are read; no domain has as many."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Person:
     """A contact as the text gives it.
 
@@ -45,11 +46,12 @@ class Person:
 
     def add(self, name: str, value: str) -> None:
         """One more value of a field; empty and repeated ones are left out."""
-        if value and value not in (held := self.values.setdefault(name, [])):
+        held = self.values.setdefault(name, [])
+        if value and len(held) < _MAX_EACH and value not in held:
             held.append(value)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Seller:
     """A registrar or reseller as the text gives it: ``said`` is the value of its own label."""
 
@@ -80,6 +82,7 @@ class Sheet:
     resellers: list[Seller] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     links: list[tuple[str, str, Person]] = field(default_factory=list)
+    seen: Counter[str] = field(default_factory=Counter)
 
     def person(self, *roles: str) -> Person:
         """One more person."""
@@ -96,25 +99,29 @@ class Sheet:
     def seller(self, group: str, said: str, *, rank: int = 0) -> Seller:
         """One more registrar or reseller."""
         seller = Seller(said, rank)
-        (self.resellers if group == "reseller" else self.registrars).append(seller)
+        sellers = self.resellers if group == "reseller" else self.registrars
+        if len(sellers) < _MAX_EACH:
+            sellers.append(seller)
         return seller
 
     def put(self, target: str, value: str) -> None:
         """A value of the domain's or the registrar's own label."""
+        self.seen[target] += 1
+        if self.seen[target] > _MAX_EACH:
+            return
         if target == "domain.name":
             self.name(value)
         elif target == "domain.nameserver":
             self.serve(value)
-        elif target == "domain.status" and len(self.status_texts) < _MAX_EACH:
+        elif target == "domain.status":
             self.status_texts.append(value)
             self.statuses += shapes.statuses(value)
         elif target == "nameserver.address":
             if self.server:
                 self.serve(f"{self.server} {value}")
         elif target in _DATED:
-            held = self.when.setdefault(target, [])
-            if len(held) < _MAX_EACH and (moment := self.dates.instant(value)):
-                held.append(moment)
+            if moment := self.dates.instant(value):
+                self.when.setdefault(target, []).append(moment)
         elif target:
             self.plain.setdefault(target, []).append(value)
 
