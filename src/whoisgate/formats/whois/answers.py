@@ -71,6 +71,9 @@ available: no se encontro | no se encontraron | dominio nao registrado | nao reg
 available: nao encontrado | domaine inconnu | domaine disponible | aucun | nincs talalat
 available: brak informacji | nie znaleziono | nicht gefunden | nicht registriert | geen
 available: ei loytynyt | domain x no registrado | domain name not exist | domain not exist
+available: no records matching | we were unable to find | unable to find | no entries
+available: not find matchingrecord | could not find | can not find | cannot find | no such
+available: there is no entry | the domain you want to register is available
 available: 該当するデータがありません | 未注册 | 查无此域名 | the domain has not been found
 available: x is not in use
 available: 상기 도메인이름은 등록되어 있지 않습니다 | запись не найдена | домен не найден
@@ -132,6 +135,20 @@ for _words in sorted(_BY_WORDS, key=len, reverse=True):
         _STARTS.setdefault(_words.partition(" ")[0], []).append(_words)
 
 
+_ENDS: Final = {
+    label: State(state)
+    for state, label in rows("""
+available: not found | no match | is available | not registered | not registred | does not exist
+available: is free | for registration | no entries found | in database | no existe | no registrado
+throttled: limit exceeded | quota exceeded | limit reached | been exceeded | again later
+throttled: too many requests | exceeded your quota
+reserved: is reserved | been reserved
+""")
+}
+_MAX_SENTENCE: Final = 8
+"""Words of a line whose end counts."""
+
+
 def said(texts: Iterable[str]) -> State:
     """What the first line with a known phrase says; `State.UNREAD` when none does.
 
@@ -156,4 +173,8 @@ def phrase(text: str) -> State:
     for start in _STARTS.get(words.partition(" ")[0], ()):
         if words.startswith(start):
             return _BY_WORDS[start]
-    return _BY_WORDS.get(words, State.UNREAD)
+    if (whole := _BY_WORDS.get(words)) is not None:
+        return whole
+    if words.count(" ") >= _MAX_SENTENCE:
+        return State.UNREAD
+    return next((s for end, s in _ENDS.items() if words.endswith(f" {end}")), State.UNREAD)

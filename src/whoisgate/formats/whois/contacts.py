@@ -17,7 +17,10 @@ from whoisgate.formats.whois.labels import folded, plainly, rows
 from whoisgate.formats.whois.sheet import Person, Sheet
 from whoisgate.records import Contact, Facts, RegistrantKind, Value
 
+_COLUMNS: Final = re.compile(r" ?\t\s*|  +")
+_CODE: Final = re.compile(r"(?=[^0-9]{0,40}[0-9])[A-Z0-9]+(?:-[A-Z0-9]+)*")
 _NOTHING: Final = frozenset({"", "-", "--", "none", "n/a", "null", "nil", ".", "not.defined."})
+_SPELLED: Final = re.compile(r"\S{1,64}(?: ?\[at\] ?| ?\(at\) ?| at )\S{1,253}", re.IGNORECASE)
 _STATE: Final = re.compile(r"[^\W\d_](?:[^\W_]|[ .'’()/&-]){0,39}")
 _KINDS: Final = {
     label: RegistrantKind(value)
@@ -50,9 +53,10 @@ class Private:
     nobody from a brand.
     """
 
-    __slots__ = ("_digits", "_names", "_values", "handles")
+    __slots__ = ("_all", "_digits", "_names", "_values", "handles")
 
     def __init__(self, people: Iterable[Person]) -> None:
+        self._all = set[str]()
         self._values = set[str]()
         self._names = set[str]()
         self._digits = set[str]()
@@ -64,6 +68,8 @@ class Private:
         firms = {plainly(v) for v in person.values.get("organization", ())}
         for field, values in person.values.items():
             said = {plainly(v) for v in values}
+            if field not in ("state", "country", "kind"):
+                self._all |= {v for v in said if len(v) >= _MIN_PART}
             if field == "handle":
                 self.handles |= said
             elif field in ("phone", "fax"):
@@ -88,9 +94,9 @@ class Private:
         )
 
     def within(self, text: str) -> bool:
-        """Whether ``text`` contains any value of a person's, be it a city or a part of a street."""
+        """Whether ``text`` contains any value of a contact's: a city, a firm, a postal code."""
         said = plainly(text)
-        return self.holds(text) or any(v in said for v in self._values if len(v) >= _MIN_PART)
+        return self.holds(text) or any(value in said for value in self._all)
 
 
 def _of_a_person(name: str) -> bool:
@@ -120,7 +126,25 @@ def linked(sheet: Sheet) -> list[Person]:
             block.add("handle", value)
         if not said.values and not said.loose:
             resolved.add(said)
-    return [person for person in sheet.people if person not in resolved]
+    people = [person for person in sheet.people if person not in resolved]
+    return _merged(people, {said for _, _, said in sheet.links})
+
+
+def _merged(people: Sequence[Person], links: set[Person]) -> list[Person]:
+    """A line that alone tells a role's name or handle adds to the role's person who has none."""
+    described: dict[str, Person] = {}
+    for person in people:
+        if person not in links and len(person.roles) == 1:
+            described.setdefault(person.roles[0], person)
+    kept: list[Person] = []
+    for person in people:
+        known = described.get(person.roles[0]) if person in links and not person.loose else None
+        fields = list(person.values)
+        if known and len(fields) == 1 and fields[0] not in known.values:
+            known.values[fields[0]] = person.values[fields[0]]
+        else:
+            kept.append(person)
+    return kept
 
 
 def contacts(people: Sequence[Person], private: Private) -> tuple[list[Contact], set[Element]]:
@@ -156,13 +180,18 @@ def _values(person: Person, private: Private) -> tuple[dict[str, Value], set[str
     held = _with_loose(person)
     for field, element in contact_elements("registrant").items():
         said = held.get(field, ())
-        kept = [text for text in said if not withheld(text)]
+        kept = [text for text in said if not withheld(text) and not _elsewhere(field, text)]
         if len(kept) < len(said):
             hidden.add(field)
         shaped = [text for t in kept if (text := _shaped(field, t, private))]
         if shaped:
             values[field] = tuple(shaped) if element.many else shaped[0]
     return values, hidden - values.keys()
+
+
+def _elsewhere(field: str, text: str) -> bool:
+    """Whether the text says, in place of an e-mail address, where one may ask for it."""
+    return field == "email" and "@" not in text and not _SPELLED.fullmatch(text)
 
 
 def _with_loose(person: Person) -> dict[str, list[str]]:
@@ -177,13 +206,18 @@ def _with_loose(person: Person) -> dict[str, list[str]]:
         held.setdefault("name", [" ".join(names)])
     if "role" in held:
         held.setdefault("name", held["role"])
-    for number, text in enumerate(person.loose):
-        if shapes.email(text):
-            held.setdefault("email", []).append(text)
-        elif shapes.phone(text) and text.startswith("+"):
-            held.setdefault("phone", []).append(text)
-        elif number == 0 and "@" not in text:
-            held.setdefault("name", [text])
+    named = True
+    for number, line in enumerate(person.loose):
+        for text in _COLUMNS.split(line):
+            if email := shapes.email(text.strip("()<>")):
+                held.setdefault("email", []).append(email)
+            elif text.startswith("+") and shapes.phone(text):
+                held.setdefault("phone", []).append(text)
+            elif number == 0 and _CODE.fullmatch(text):
+                held.setdefault("handle", [text])
+                named = False
+            elif number == 0 or (number == 1 and not named):
+                held.setdefault("name", [text])
     return held
 
 

@@ -112,7 +112,8 @@ class _Walk:
     def _blank(self) -> None:
         self._after_blank, self._domain = True, False
         self._last = ("", 0, None)
-        if self._section.body is not None or self._section.how != "head":
+        section = self._section
+        if section.body is not None or section.how != "head" or section.kind in _SELLERS:
             self._section = _Section()
 
     # --- Blocks: runs of lines between blank ones ------------------------------------------------
@@ -221,7 +222,7 @@ class _Walk:
         if kept:
             return
         if section.kind not in ("top", "domain", "value"):
-            theirs = section.how == "head" and _theirs(section, target, inside=inside)
+            theirs = section.how == "head" and _theirs(section, line.means, inside=inside)
             if not target or theirs:
                 return
         if section.kind == "value" or not inside or section.how == "inline":
@@ -233,9 +234,10 @@ class _Walk:
         kind, means = section.kind, line.means
         if kind == "person" and means.field:
             self._personal(section.person, line)
-        elif kind in _SELLERS and means.own and not (section.how == "inline" and means.target):
-            if section.how == "head" or means.own == "url":
-                section.seller.values.setdefault(means.own, line.value)
+        elif kind in _SELLERS and section.how == "inline" and not means.target:
+            self._beside_seller(section, line)
+        elif kind in _SELLERS and section.how == "head" and means.own:
+            section.seller.values.setdefault(means.own, line.value)
         elif kind == "nameservers" and means.server:
             self.sheet.serve(line.value)
         elif kind == "domain" and means.field == "name":
@@ -248,6 +250,14 @@ class _Walk:
         else:
             return False
         return True
+
+    def _beside_seller(self, section: _Section, line: Line) -> None:
+        """A relative label after a registrar's value: only a web page is surely the registrar's."""
+        if line.means.own == "url":
+            section.seller.values.setdefault("url", line.value)
+        elif line.means.field:
+            self._section = _Section()
+            self._somebody(self._section, line.means.field, line)
 
     def _somebody(self, section: _Section, name: str, line: Line) -> None:
         """A contact's label among the domain's is the registrant's; elsewhere it is nobody's."""
@@ -267,7 +277,8 @@ class _Walk:
             if not section.seller.said and not section.keyed:
                 section.seller.said, section.keyed = text, True
         elif section.kind == "nameservers":
-            self.sheet.serve(text)
+            if not self.sheet.serve(text) and any(map(str.isalnum, text)):
+                self._section = _Section()
         elif section.kind == "value":
             self._value(section, text)
         elif section.kind == "domain" and shapes.host(text.split()[0]):
@@ -302,13 +313,22 @@ class _Walk:
         return True
 
     def _phrase(self, line: Line) -> bool:
-        """Whether the line is a sentence that ends with a date of the domain's."""
-        if self._section.kind not in ("top", "domain") or len(line.text) > _MAX_PHRASE:
+        """Whether the line is a sentence that ends with a date of the domain's.
+
+        A label outweighs it: where two answers stand in one text, the registry's comes first.
+        """
+        section = self._section
+        open_ = section.kind in ("top", "domain") or (
+            section.kind in _SELLERS and section.how == "inline"
+        )
+        if not open_ or len(line.text) > _MAX_PHRASE:
             return False
         words = folded(line.text)
         if not words.startswith(_STARTS):
             return False
-        self.sheet.put(next(t for s, t in _PHRASES.items() if words.startswith(s)), line.text)
+        target = next(t for s, t in _PHRASES.items() if words.startswith(s))
+        if target not in self.sheet.when:
+            self.sheet.put(target, line.text)
         return True
 
     # --- Absolute labels -------------------------------------------------------------------------
@@ -390,10 +410,11 @@ def _wanted(section: _Section, means: Meaning) -> bool:
     return section.kind in ("domain", "other")
 
 
-def _theirs(section: _Section, target: str, *, inside: bool) -> bool:
+def _theirs(section: _Section, means: Meaning, *, inside: bool) -> bool:
     """Whether an absolute label under a head still belongs to what the head names."""
+    anybodys = means.target in _ANYBODYS and not means.sure
     if section.kind == "other":
-        return target in _ANYBODYS or section.personal
-    if section.kind == "person" and target.partition(".")[0] not in ROLES:
-        return inside or target in _ANYBODYS or target.startswith(_SELLERS)
-    return target in _ANYBODYS and (inside or section.kind != "nameservers" or section.keyed)
+        return anybodys or section.personal
+    if section.kind == "person" and means.target.partition(".")[0] not in ROLES:
+        return inside or anybodys or means.target.startswith(_SELLERS)
+    return anybodys and (inside or section.kind != "nameservers" or section.keyed)

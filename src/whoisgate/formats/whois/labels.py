@@ -22,6 +22,7 @@ MAX_LABEL: Final = 200
 _MEMO: Final = 8192
 _MAX_WORDS: Final = 8
 _ASIDE: Final = re.compile(r"\(([^()]{0,160})\)")
+_EITHER: Final = re.compile(r"[/,&]")
 _WORDS: Final = re.compile(r"[^\W\d_]+")
 
 
@@ -32,14 +33,15 @@ class Meaning:
     ``target``: an element's name, ``domain.name``, ``domain.nameserver`` or a registrar's or
     contact's ``group.field``. ``field``: the contact's field when the label stands in a contact's
     place. ``own``: the registrar's field in a registrar's place. ``server``: whether it names a
-    host in a name server's place. ``place``: the section that it heads. ``block``: what the block
-    is about that it begins.
+    host in a name server's place. ``sure``: the label says that it is the domain's. ``place``: the
+    section that it heads. ``block``: what the block is about that it begins.
     """
 
     target: str = ""
     field: str = ""
     own: str = ""
     server: bool = False
+    sure: bool = False
     place: str = ""
     block: str = ""
 
@@ -64,11 +66,13 @@ def folded(text: str) -> str:
 def meaning(label: str) -> Meaning:
     """The meaning of a label as it stands in a text; `NOTHING` when no part of it is known.
 
-    Two languages beside each other ("Estado / Status", "Titular (Registrant)") are tried in turn.
+    Two beside each other ("Estado / Status", "Titular (Registrant)", "Administrative Contact,
+    Technical Contact") are tried in turn.
     """
     asides = _ASIDE.findall(label)
     bare = _ASIDE.sub(" ", label) if asides else label
-    for part in (bare, *bare.split("/"), *asides) if "/" in bare or asides else (bare,):
+    parts = _EITHER.split(bare)
+    for part in (bare, *parts, *asides) if len(parts) > 1 or asides else (bare,):
         if (found := _meaning(folded(part))) is not NOTHING:
             return found
     return NOTHING
@@ -130,6 +134,7 @@ def _known() -> Mapping[str, Meaning]:
             _FIELDS.get(label, ""),
             _REGISTRAR_FIELDS.get(label, ""),
             label in servers,
+            any(word in _SURE for word in label.split()),
             places.get(label, ""),
             blocks.get(label, ""),
         )
@@ -137,5 +142,6 @@ def _known() -> Mapping[str, Meaning]:
     }
 
 
+_SURE: Final = frozenset({"domain", "dominio", "domaine", "domena", "domeny", "record", "registry"})
 _KNOWN: Final = _known()
 _FIRST: Final = frozenset(label.partition(" ")[0] for label in (*_ROLES, *_REGISTRAR))

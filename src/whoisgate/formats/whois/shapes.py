@@ -153,8 +153,70 @@ _LISTED: Final = {word: name for word, name in _STATUS.items() if word.endswith(
 """Statuses that may stand beside others without a comma: none is a word of plain prose."""
 
 
+_COUNTRIES: Final = {
+    label: code.upper()
+    for code, label in rows("""
+ae: united arab emirates
+ar: argentina
+at: austria | osterreich
+au: australia
+be: belgium
+bg: bulgaria
+br: brazil | brasil
+ca: canada
+ch: switzerland
+cl: chile
+cn: china
+co: colombia
+cz: czech republic | czechia
+de: germany | deutschland
+dk: denmark
+ee: estonia
+es: spain | espana
+fi: finland
+fr: france
+gb: united kingdom | great britain | uk
+gr: greece
+hk: hong kong
+hr: croatia
+hu: hungary
+id: indonesia
+ie: ireland
+il: israel
+in: india
+is: iceland
+it: italy | italia
+jp: japan
+kr: korea republic of | south korea | republic of korea
+lt: lithuania
+lu: luxembourg
+lv: latvia
+mx: mexico
+my: malaysia
+nl: netherlands | the netherlands | nederland
+no: norway
+nz: new zealand
+pl: poland | polska
+pt: portugal
+ro: romania
+rs: serbia
+ru: russia | russian federation
+se: sweden
+sg: singapore
+si: slovenia
+sk: slovakia
+th: thailand
+tr: turkey | turkiye
+tw: taiwan
+ua: ukraine
+us: united states | united states of america | usa
+za: south africa
+""")
+}
+
+
 def country(text: str) -> str:
-    """An alpha-2 code, alone or beside a name ("US (UNITED STATES)"); or nothing."""
+    """An alpha-2 code, alone or beside a name ("US (UNITED STATES)"), or a name; or nothing."""
     bare, aside = text.strip(), text.strip()
     if "(" in bare:
         bare, _, aside = bare.partition("(")
@@ -162,7 +224,7 @@ def country(text: str) -> str:
     for said in (bare.strip(), aside):
         if len(said) == 2 and said.isascii() and said.isalpha():  # noqa: PLR2004  alpha-2
             return said.upper()
-    return ""
+    return _COUNTRIES.get(folded(text), "")
 
 
 def ds(text: str) -> str:

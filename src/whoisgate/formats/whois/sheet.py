@@ -132,16 +132,18 @@ class Sheet:
             self.others = self.others or self.asked not in (None, name)
             self.asked = self.asked or name
 
-    def serve(self, value: str) -> None:
-        """Name servers in one value; addresses of one server add up."""
+    def serve(self, value: str) -> bool:
+        """Take the name servers in one value, if it holds any; addresses of one server add up."""
+        found = False
         for server in shapes.servers(value) if len(self.servers) < _MAX_EACH else ():
-            self.server = server.name
+            found, self.server = True, server.name
             held = self.servers.get(server.name, server)
             self.servers[server.name] = Nameserver(
                 server.name,
                 tuple(dict.fromkeys((*held.ipv4, *server.ipv4))),
                 tuple(dict.fromkeys((*held.ipv6, *server.ipv6))),
             )
+        return found
 
 
 def called(value: str) -> str:

@@ -26,7 +26,8 @@ domain.created: registration time | registration | date registered | domain regi
 domain.created: domain registration date | domain dateregistered | date of registration
 domain.created: domain record activated | activated | activation date | activated on | reg date
 domain.created: registration date activated on | domain name commencement date | reg created
-domain.created: domain registered on | assigned | registered since | created by registry
+domain.created: domain registered on | activation | assigned | registered since
+domain.created: created by registry
 domain.created: fecha de creacion | fecha de registro | fecha de alta | fecha creacion | creado
 domain.created: creado el | fecha de activacion | fecha registro | data de registo | criado
 domain.created: data de registro | data de criacao | data de ativacao | criado em
@@ -73,7 +74,7 @@ domain.expires: domain datebilleduntil | domain expiration | record expires | ex
 domain.expires: registration expires | registration expiration date | registered until
 domain.expires: registration valid until | date of expiration | domain valid until | billed until
 domain.expires: domain expires on | expiring | expiring date | due date | registration expiration
-domain.expires: registry registration expiration date
+domain.expires: registry registration expiration date | record expired | record expiry date
 domain.expires: fecha de expiracion | fecha de vencimiento | fecha vencimiento | vence | expira
 domain.expires: expira el | vencimiento | fecha de caducidad | valido hasta | fecha expiracion
 domain.expires: data de expiracao | data de vencimento | expiracao | valido ate | data de validade
@@ -111,7 +112,8 @@ domain.nameserver: name server hostname | nameserver hostname | host servers | d
 domain.nameserver: domain host | domain hosts | delegated name servers | name server s
 domain.nameserver: nameserver s | domain nameserver s | domain dns servers | dns information
 domain.nameserver: servidor dns | servidores dns | servidor de nombres | servidores de nombre
-domain.nameserver: servidores de nombres | servidores de nombres de dominio | servidor es de dns
+domain.nameserver: servidor de nombres de dominio | servidores de nombres
+domain.nameserver: servidores de nombres de dominio | servidor es de dns
 domain.nameserver: servidor es de nombres de dominio | servidor de nome | servidores de nome
 domain.nameserver: servidores de nomes | serveur dns | serveurs dns | serveur de nom
 domain.nameserver: serveurs de noms | serveur de noms | serveurs de nom | serveur s de noms
@@ -202,7 +204,6 @@ name: name | contact name | person | personname | full name | fullname | contact
 name: name last first | nombre | nom | nome | navn | namn | nimi | nazwa | jmeno | meno | ime | nume
 name: nev | isim | adi | imie i nazwisko | nombre completo | имя | фио | ansprechpartner | attention
 name: attn | contact person | contactperson | responsible person | 名前 | 氏名 | 姓名 | 이름
-name: owner name
 name: legal name | representative | persona de contacto | org person | real name | individual
 first_name: first name | firstname | given name | vorname | prenom | primeiro nome | forename
 last_name: last name | lastname | family name | surname | nachname | nom de famille
@@ -220,8 +221,8 @@ street: street line | address line one | direccion | domicilio | calle | enderec
 street: adresse | rue | strasse | str | anschrift | indirizzo | via | adres | ulica | adresa | ulice
 street: osoite | gatuadress | adress | aadress | cim | utca | adresi | адрес | улица | 住所 | 地址
 street: 주소
-street: po box | building | registrant address | mailing address | location address | postaddress
-street: address loc | 통신주소 | 등록인 주소 | descr | description | 通讯地址 | suite | number
+street: po box | building | mailing address | location address | postaddress
+street: address loc | 통신주소 | descr | description | 通讯地址 | suite | number
 city: city | town | locality | ciudad | localidad | cidade | localidade | ville | stadt | ort
 city: citta
 city: miasto | mesto | miejscowosc | obec | grad | stad | by | kaupunki | oras | varos | sehir
@@ -229,11 +230,11 @@ city: linn
 city: город | postal area | postarea | city loc | 城市 | municipality | suburb
 state: state province | state | province | stateprovince | stateorprovince | state or province
 state: region | provincia | departamento | bundesland | wojewodztwo | prefecture | county | comune
-state: estado | st province | province state | kraj | область | registrant state | stat
+state: estado | st province | province state | kraj | область | stat
 postal_code: postal code | postcode | postalcode | zip | zipcode | zip code | zip postal code
 postal_code: post code | codigo postal | code postal | cp | plz | postleitzahl | cap | kod pocztowy
 postal_code: psc | postinumero | postnummer | cod postal | iranyitoszam | posta kodu | индекс
-postal_code: 郵便番号 | 우편번호 | 등록인 우편번호 | 邮政编码 | postal | zip code postal code
+postal_code: 郵便番号 | 우편번호 | 邮政编码 | postal | zip code postal code
 postal_code: pcode
 country: country | country code | countrycode | pais | pays | land | landcode | paese | kraj country
 country: panstwo | zeme | krajina | drzava | maa | riik | tara | orszag | ulke | страна | 国家
@@ -253,7 +254,7 @@ email: email | e mail | mail | email address | e mail address | e mailbox | mail
 email: electronic mail
 email: correo | correo electronico | correo e | courriel | e mel | e posta | eposta | epost | emails
 email: adresse email | emailaddress | sahkoposti | contact email | adres e mail | почта | 电子邮件
-email: 전자우편 | 책임자 전자우편 | abuse mailbox | notify | upd to | メール | 邮箱
+email: 전자우편 | abuse mailbox | notify | upd to | メール | 邮箱
 email: elektronicka posta
 kind: type | kind | contact type | owner type | holder type | entity type
 """
