@@ -88,7 +88,7 @@ class Private:
         """Whether ``text`` is what is a person's, or contains a person's name."""
         said = plainly(text)
         return (
-            said in self._values
+            (said in self._values and not _of_a_firm(said))
             or bool((digits := _digits(text)) and digits in self._digits)
             or any(name in said for name in self._names)
         )
@@ -100,8 +100,11 @@ class Private:
 
 
 def _of_a_person(name: str) -> bool:
-    words = name.replace(".", "").split()
-    return len(words) > 1 and not any(word.strip(",") in _FIRMS for word in words)
+    return " " in name and not _of_a_firm(name)
+
+
+def _of_a_firm(name: str) -> bool:
+    return any(word.strip(",") in _FIRMS for word in name.replace(".", "").split())
 
 
 def _digits(text: str) -> str:

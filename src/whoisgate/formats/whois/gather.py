@@ -10,7 +10,6 @@ is public: it puts every value where the text puts it, or drops it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from whoisgate.elements import ROLES
@@ -18,19 +17,9 @@ from whoisgate.formats.whois import shapes, vocabulary
 from whoisgate.formats.whois.dates import Dates
 from whoisgate.formats.whois.labels import Meaning, folded, meaning, rows
 from whoisgate.formats.whois.lines import Line
-from whoisgate.formats.whois.sheet import Person, Seller, Sheet, called
+from whoisgate.formats.whois.places import SELLERS, Section, about, block_at, theirs, wanted
+from whoisgate.formats.whois.sheet import Person, Sheet, called
 
-_ANYBODYS: Final = frozenset(
-    {"domain.created", "domain.updated", "domain.transferred", "domain.status", "domain.handle"}
-)
-"""What a contact, a host or a registrar has as well: not the domain's in their place."""
-
-_DOMAINS: Final = frozenset(
-    {"domain.expires", "domain.nameserver", "dnssec.signed", "registrar.name"}
-)
-"""What only a domain has."""
-
-_SELLERS: Final = ("registrar", "reseller")
 _SOLD: Final = ("registrar.name", "registrar.provider", "reseller.name")
 _MANY: Final = ("domain.status", "domain.nameserver", "dnssec.ds")
 _MAX_PHRASE: Final = 120
@@ -40,27 +29,6 @@ _PHRASES: Final = {
     for target, label in sorted(rows(vocabulary.PHRASES), key=lambda row: -len(row[1]))
 }
 _STARTS: Final = tuple(_PHRASES)
-
-
-@dataclass(slots=True)
-class _Section:
-    """Where the walk is.
-
-    ``kind``: top, person, registrar, reseller, nameservers, domain, value, other or skip.
-    ``how`` it was opened: by a ``head``, ``inline`` after a label's value, or as a ``block``.
-    ``indent`` is the head's, ``body`` that of the first line below it. ``personal``: a contact's
-    label stood in it. ``keyed``: any label did.
-    """
-
-    kind: str = "top"
-    how: str = "head"
-    indent: int = 0
-    body: int | None = None
-    target: str = ""
-    person: Person = field(default_factory=Person)
-    seller: Seller = field(default_factory=lambda: Seller(""))
-    keyed: bool = False
-    personal: bool = False
 
 
 def gather(lines: Sequence[Line], text: str, asked: str | None) -> Sheet:
@@ -76,7 +44,7 @@ class _Walk:
 
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
-        self._section = _Section()
+        self._section = Section()
         self._after_blank = True
         self._last: tuple[str, int, Person | None] = ("", 0, None)
         self._flat: dict[str, Person] = {}
@@ -113,26 +81,26 @@ class _Walk:
         self._after_blank, self._domain = True, False
         self._last = ("", 0, None)
         section = self._section
-        if section.body is not None or section.how != "head" or section.kind in _SELLERS:
-            self._section = _Section()
+        if section.body is not None or section.how != "head" or section.kind in SELLERS:
+            self._section = Section()
 
     # --- Blocks: runs of lines between blank ones ------------------------------------------------
 
     def _block(self, lines: Sequence[Line], number: int) -> None:
         """What the block that begins here is about, told by its first label."""
-        run, announced = _run(lines, number)
+        run, announced = block_at(lines, number)
         first = next((line for line in run if line.keyed), None)
         if first is None or self._section.kind != "top" or not first.value:
             return
-        about = self._about_domain(run) or (_about(first, run) if first is run[0] else "")
-        self._domain = about == "domain"
-        section = _Section(about, "block")
-        if about == "person":
+        subject = self._about_domain(run) or (about(first, run) if first is run[0] else "")
+        self._domain = subject == "domain"
+        section = Section(subject, "block")
+        if subject == "person":
             section.person = self.sheet.person(*(role for role in ROLES if role == announced))
             section.person.keys.append(first.value)
-        elif about == "registrar":
+        elif subject == "registrar":
             section.seller = self.sheet.seller("registrar", first.value)
-        if about not in ("", "domain"):
+        if subject not in ("", "domain"):
             self._section = section
 
     def _about_domain(self, run: Sequence[Line]) -> str:
@@ -193,11 +161,11 @@ class _Walk:
 
     def _open(self, means: Meaning, indent: int) -> None:
         place = means.place or ("value" if means.target else "other")
-        section = self._section = _Section(place, "head", indent, target=means.target)
+        section = self._section = Section(place, "head", indent, target=means.target)
         self._last = ("", 0, None)
         if place in ROLES:
             section.kind, section.person = "person", self.sheet.person(place)
-        elif place in _SELLERS:
+        elif place in SELLERS:
             rank = int(means.target == "registrar.provider")
             section.seller = self.sheet.seller(place, "", rank=rank)
 
@@ -209,10 +177,10 @@ class _Walk:
         if section.body is None:
             section.body = line.indent
             flat = line.keyed and line.means.target and line.indent <= section.indent
-            if flat and not _wanted(section, line.means):
-                self._section = _Section()
+            if flat and not wanted(section, line.means):
+                self._section = Section()
         elif section.body > section.indent >= line.indent:
-            self._section = _Section()
+            self._section = Section()
 
     def _keyed(self, line: Line) -> None:
         section, target = self._section, line.means.target
@@ -222,21 +190,21 @@ class _Walk:
         if kept:
             return
         if section.kind not in ("top", "domain", "value"):
-            theirs = section.how == "head" and _theirs(section, line.means, inside=inside)
-            if not target or theirs:
+            others = section.how == "head" and theirs(section, line.means, inside=inside)
+            if not target or others:
                 return
         if section.kind == "value" or not inside or section.how == "inline":
-            self._section = _Section() if section.kind != "domain" else section
+            self._section = Section() if section.kind != "domain" else section
         self._absolute(line)
 
-    def _relative(self, section: _Section, line: Line) -> bool:
+    def _relative(self, section: Section, line: Line) -> bool:
         """Take a relative label in its place; False leaves the line to its absolute meaning."""
         kind, means = section.kind, line.means
         if kind == "person" and means.field:
             self._personal(section.person, line)
-        elif kind in _SELLERS and section.how == "inline" and not means.target:
+        elif kind in SELLERS and section.how == "inline" and not means.target:
             self._beside_seller(section, line)
-        elif kind in _SELLERS and section.how == "head" and means.own:
+        elif kind in SELLERS and section.how == "head" and means.own:
             section.seller.values.setdefault(means.own, line.value)
         elif kind == "nameservers" and means.server:
             self.sheet.serve(line.value)
@@ -251,18 +219,18 @@ class _Walk:
             return False
         return True
 
-    def _beside_seller(self, section: _Section, line: Line) -> None:
+    def _beside_seller(self, section: Section, line: Line) -> None:
         """A relative label after a registrar's value: only a web page is surely the registrar's."""
         if line.means.own == "url":
             section.seller.values.setdefault("url", line.value)
         elif line.means.field:
-            self._section = _Section()
+            self._section = Section()
             self._somebody(self._section, line.means.field, line)
 
-    def _somebody(self, section: _Section, name: str, line: Line) -> None:
+    def _somebody(self, section: Section, name: str, line: Line) -> None:
         """A contact's label among the domain's is the registrant's; elsewhere it is nobody's."""
-        theirs = section.kind == "domain" or (self._domain and section.kind == "top")
-        if theirs and name not in ("state", "country"):
+        ours = section.kind == "domain" or (self._domain and section.kind == "top")
+        if ours and name not in ("state", "country"):
             self._flat_person("registrant", name, line.value).add(name, line.value)
         else:
             self._stranger.add(name, line.value)
@@ -273,12 +241,12 @@ class _Walk:
             return
         if section.kind == "person" and section.how == "head":
             section.person.loose.append(text)
-        elif section.kind in _SELLERS and section.how == "head":
+        elif section.kind in SELLERS and section.how == "head":
             if not section.seller.said and not section.keyed:
                 section.seller.said, section.keyed = text, True
         elif section.kind == "nameservers":
             if not self.sheet.serve(text) and any(map(str.isalnum, text)):
-                self._section = _Section()
+                self._section = Section()
         elif section.kind == "value":
             self._value(section, text)
         elif section.kind == "domain" and shapes.host(text.split()[0]):
@@ -286,7 +254,7 @@ class _Walk:
         else:
             self._phrase(line)
 
-    def _value(self, section: _Section, text: str) -> None:
+    def _value(self, section: Section, text: str) -> None:
         """A line below a label without a value; only lists and streets have more than one."""
         role, _, name = section.target.partition(".")
         if role in ROLES:
@@ -319,7 +287,7 @@ class _Walk:
         """
         section = self._section
         open_ = section.kind in ("top", "domain") or (
-            section.kind in _SELLERS and section.how == "inline"
+            section.kind in SELLERS and section.how == "inline"
         )
         if not open_ or len(line.text) > _MAX_PHRASE:
             return False
@@ -344,7 +312,7 @@ class _Walk:
         self._last = (target, line.indent, None)
         if target in _SOLD:
             seller = self.sheet.seller(group, value, rank=int(name == "provider"))
-            self._section = _Section(group, "inline", line.indent, seller=seller)
+            self._section = Section(group, "inline", line.indent, seller=seller)
         elif target == "registrar.organization":
             self.sheet.seller("registrar", value, rank=1)
         else:
@@ -355,7 +323,7 @@ class _Walk:
             parts = [part.strip() for part in line.value.split(",")]
             linked = parts if all(map(shapes.handle, parts)) else [line.value]
             person = [self.sheet.link(role, part) for part in linked][-1]
-            self._section = _Section("person", "inline", line.indent, person=person)
+            self._section = Section("person", "inline", line.indent, person=person)
         else:
             person = self._flat_person(role, name, line.value)
             person.add(name, line.value)
@@ -368,53 +336,3 @@ class _Walk:
         if person is None or (held and value not in held and name in ("handle", "name")):
             person = self._flat[role] = self.sheet.person(role)
         return person
-
-
-def _run(lines: Sequence[Line], number: int) -> tuple[list[Line], str]:
-    """The lines of a block, and the section that a comment in it announces."""
-    run: list[Line] = []
-    announced = ""
-    for line in lines[number:]:
-        if not line.text:
-            break
-        if not line.comment:
-            run.append(line)
-        announced = (line.means.place if line.comment else "") or announced
-    return run, announced
-
-
-def _about(first: Line, run: Sequence[Line]) -> str:
-    """What a block that names no domain is about; nothing where it does not say."""
-    means = first.means
-    targets = {line.means.target for line in run}
-    if means.block:
-        return {"hosts": "nameservers", "other": "skip"}.get(means.block, means.block)
-    if means.target in ("registrar.name", "registrar.provider"):
-        people = {f"{role}.name" for role in ROLES}
-        described = any(line.means.field for line in run)
-        return (
-            "registrar" if described and not targets & (_DOMAINS - {means.target} | people) else ""
-        )
-    lone = first is run[0] and means.field and not means.target
-    return "person" if lone and not targets & _DOMAINS else ""
-
-
-def _wanted(section: _Section, means: Meaning) -> bool:
-    """Whether the first label under a head, no deeper than it, may be the head's content."""
-    if section.kind == "person":
-        return bool(means.field)
-    if section.kind == "registrar":
-        return bool(means.own) or means.target.startswith("registrar.")
-    if section.kind == "nameservers":
-        return means.server
-    return section.kind in ("domain", "other")
-
-
-def _theirs(section: _Section, means: Meaning, *, inside: bool) -> bool:
-    """Whether an absolute label under a head still belongs to what the head names."""
-    anybodys = means.target in _ANYBODYS and not means.sure
-    if section.kind == "other":
-        return anybodys or section.personal
-    if section.kind == "person" and means.target.partition(".")[0] not in ROLES:
-        return inside or anybodys or means.target.startswith(_SELLERS)
-    return anybodys and (inside or section.kind != "nameservers" or section.keyed)

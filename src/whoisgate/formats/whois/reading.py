@@ -72,7 +72,7 @@ def read(raw: bytes | str, name: str | None = None, *, complete: bool = True) ->
     if sheet.asked is None:
         return Reading(State.UNREAD)
     record = _record(sheet, sheet.asked, partial=partial)
-    referral = None if record.contacts else _referral(sheet)
+    referral = _referral(sheet) if _thin(record) else None
     if state is State.RESERVED:
         values = MappingProxyType({**record.values, _STATUS: _RESERVED})
         return Reading(state, replace(record, values=values))
@@ -119,11 +119,17 @@ def _state(sheet: Sheet, lines: Iterable[Line]) -> State:
     return said(line.text for line in lines if line.text)
 
 
+def _thin(record: Record) -> bool:
+    """Whether the answer says of no contact who it is."""
+    told = {field for contact in record.contacts for field in contact.values}
+    return not told & {"name", "street", "email"}
+
+
 def _referral(sheet: Sheet) -> str | None:
-    named = [
-        *sheet.plain.get("registrar.whois_server", ()),
-        *sheet.plain.get("registrar.referral", ()),
-    ]
+    """The registrar's server: by its own label, or by the pair that old thin answers have."""
+    named = [*sheet.plain.get("registrar.whois_server", ())]
+    if "registrar.referral_url" in sheet.plain:
+        named += sheet.plain.get("registrar.referral", ())
     return next((host for text in named if (host := shapes.host(text))), None)
 
 

@@ -117,8 +117,9 @@ def _squeezed(text: str) -> str:
 _OTHERS: Final = """
 ok: active | ok | connect | connected | published | registered | granted | delegated | enabled
 ok: live
-ok: activated | registered until expiry date | registered until cancelled | in use
-ok: registered active | taken | complete | normal | granted to | aktiv
+ok: activated | registered until renewal date | registered until expiry date
+ok: registered until cancelled | in use
+ok: registered active | taken | complete | normal | aktiv
 ok: activo | ativo | actif | attivo | aktywna | aktivni | aktivna | aktif | активен
 ok: зарегистрирован
 ok: valid | permanent | up to date | in zone | paid and in zone | operational | assigned | confirmed

@@ -50,8 +50,8 @@ domain.updated: last change | changed on | change date | domain last updated dat
 domain.updated: domain last updated | domain last modified | domain datelastmodified
 domain.updated: domain record last updated | record last updated | record last modified
 domain.updated: domain last changed | domain updated date | domain updated | record updated
-domain.updated: last edited | last edited on | updated at | last modification | last renewed
-domain.updated: record changed | modification | last update time | last renewed date
+domain.updated: last edited | last edited on | updated at | last modification
+domain.updated: record changed | modification | last update time
 domain.updated: fecha de actualizacion | ultima actualizacion | ultima modificacion | actualizado
 domain.updated: fecha de modificacion | fecha de ultima modificacion | modificado
 domain.updated: data de alteracao | ultima alteracao | alterado | atualizado | ultima atualizacao
@@ -142,6 +142,7 @@ registrar.name: регистратор | реєстратор | 등록대행자 
 registrar.name: レジストラ | kayit firmasi | registrar operatori | domain registrar
 registrar.url: registration service url | registration url
 registrar.referral: whois server
+registrar.referral_url: referral url
 """
 """Absolute labels: they say alone what they label. Several rows of a target add up."""
 
@@ -281,7 +282,7 @@ nameservers: primary server | secondary server | name | dns | nameserver | ns
 
 HEADS: Final = """
 person: nic hdl | nic hdl br | person | role | personname | contact | contact id | contact handle
-person: norid handle | nic handle | organisation | organization | nichandle | contact code | nichdl
+person: norid handle | nic handle | nichandle | contact code | nichdl
 hosts: nsset | ns list | name server handle | nameserver handle
 other: server name | keyset | ds list | mntner | irt | key cert | inetnum | route | as block
 other: dsl id
