@@ -156,12 +156,13 @@ class _Walk:
             alone = line.bracketed and not (before and before.text)
             if not alone and after.indent <= line.indent:
                 return False
-        self._open(means, line.indent)
+        self._open(means, line.indent, tight=before is not None and bool(before.text))
         return True
 
-    def _open(self, means: Meaning, indent: int) -> None:
+    def _open(self, means: Meaning, indent: int, *, tight: bool) -> None:
         place = means.place or ("value" if means.target else "other")
-        section = self._section = Section(place, "head", indent, target=means.target)
+        section = Section(place, "head", indent, target=means.target, tight=tight)
+        self._section = section
         self._last = ("", 0, None)
         if place in ROLES:
             section.kind, section.person = "person", self.sheet.person(place)
@@ -176,8 +177,7 @@ class _Walk:
             return
         if section.body is None:
             section.body = line.indent
-            flat = line.keyed and line.means.target and line.indent <= section.indent
-            if flat and not wanted(section, line.means):
+            if line.indent <= section.indent and not wanted(section, line):
                 self._section = Section()
         elif section.body > section.indent >= line.indent:
             self._section = Section()
@@ -243,7 +243,8 @@ class _Walk:
             section.person.loose.append(text)
         elif section.kind in SELLERS and section.how == "head":
             if not section.seller.said and not section.keyed:
-                section.seller.said, section.keyed = text, True
+                section.seller.said, section.seller.below = text, True
+                section.keyed = True
         elif section.kind == "nameservers":
             if not self.sheet.serve(text) and any(map(str.isalnum, text)):
                 self._section = Section()

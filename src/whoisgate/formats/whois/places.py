@@ -34,7 +34,7 @@ class Section:
     ``kind``: top, person, registrar, reseller, nameservers, domain, value, other or skip.
     ``how`` it was opened: by a ``head``, ``inline`` after a label's value, or as a ``block``.
     ``indent`` is the head's, ``body`` that of the first line below it. ``personal``: a contact's
-    label stood in it. ``keyed``: any label did.
+    label stood in it. ``keyed``: any label did. ``tight``: the head stands right below a line.
     """
 
     kind: str = "top"
@@ -46,6 +46,7 @@ class Section:
     seller: Seller = field(default_factory=lambda: Seller(""))
     keyed: bool = False
     personal: bool = False
+    tight: bool = False
 
 
 def block_at(lines: Sequence[Line], number: int) -> tuple[list[Line], str]:
@@ -77,8 +78,16 @@ def about(first: Line, run: Sequence[Line]) -> str:
     return "person" if lone and not targets & _DOMAINS else ""
 
 
-def wanted(section: Section, means: Meaning) -> bool:
-    """Whether the first label under a head, no deeper than it, may be the head's content."""
+def wanted(section: Section, line: Line) -> bool:
+    """Whether the first line under a head, no deeper than it, may be the head's content.
+
+    A registrar's label without a value in the middle of other lines heads nothing.
+    """
+    means = line.means
+    if section.kind in SELLERS and section.tight:
+        return False
+    if not line.keyed or not means.target:
+        return True
     if section.kind == "person":
         return bool(means.field)
     if section.kind == "registrar":

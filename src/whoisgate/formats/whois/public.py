@@ -91,8 +91,13 @@ def _seller(sellers: Iterable[Seller], private: Private) -> str:
 
 
 def _names(seller: Seller) -> Iterable[str]:
-    """What a registrar is called; where it is described too, what looks like a code comes last."""
+    """What a registrar is called; where it is described too, what looks like a code comes last.
+
+    Where its section has labels, a line without one beside them tells nothing.
+    """
     said, name, firm = seller.said, *(seller.values.get(f, "") for f in ("name", "organization"))
+    if (name or firm) and seller.below:
+        return (name, firm)
     coded = (name or firm) and " " not in said and _PART.search(said)
     return (name, firm, said) if coded else (said, name, firm)
 

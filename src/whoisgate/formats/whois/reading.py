@@ -65,10 +65,11 @@ def read(raw: bytes | str, name: str | None = None, *, complete: bool = True) ->
         lines = lines[:-1]
     sheet = gather(lines, text, name)
     state = _state(sheet, lines)
+    others = sheet.others and not sheet.named
+    if others and state in (State.REGISTERED, State.RESERVED, State.UNREAD):
+        raise MalformedDocument("expected an answer about the name that was asked")
     if state not in (State.REGISTERED, State.RESERVED):
         return Reading(state)
-    if sheet.others and not sheet.named:
-        raise MalformedDocument("expected an answer about the name that was asked")
     if sheet.asked is None:
         return Reading(State.UNREAD)
     record = _record(sheet, sheet.asked, partial=partial)
@@ -114,7 +115,8 @@ def _state(sheet: Sheet, lines: Iterable[Line]) -> State:
         return State.RESERVED
     if states and not found:
         return min(states, key=list(State).index)
-    if found or sheet.statuses or any(p.roles and (p.values or p.loose) for p in sheet.people):
+    known = any(person.roles and (person.values or person.loose) for person in sheet.people)
+    if found or known or sheet.statuses or sheet.links:
         return State.REGISTERED
     return said(line.text for line in lines if line.text)
 

@@ -53,10 +53,14 @@ class Person:
 
 @dataclass(slots=True, eq=False)
 class Seller:
-    """A registrar or reseller as the text gives it: ``said`` is the value of its own label."""
+    """A registrar or reseller as the text gives it.
+
+    ``said`` is the value of its own label, or the line below its head (``below``).
+    """
 
     said: str
     rank: int = 0
+    below: bool = False
     values: dict[str, str] = field(default_factory=dict)
 
 
