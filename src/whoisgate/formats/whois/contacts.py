@@ -30,6 +30,7 @@ legal: juridical person | legal person entity | body corporate
 natural: person | individual | natural person | private person | private individual
 """)
 }
+_MAX_OF_A_ROLE: Final = 32
 _MIN_DIGITS: Final = 7
 _MIN_PART: Final = 3
 
@@ -155,9 +156,7 @@ def contacts(people: Sequence[Person], private: Private) -> tuple[list[Contact],
     found: list[Contact] = []
     missing = set[Element]()
     for role in ROLES:
-        for person in people:
-            if role not in person.roles:
-                continue
+        for person in [p for p in people if role in p.roles][:_MAX_OF_A_ROLE]:
             values, hidden = _values(person, private)
             missing |= {contact_elements(role)[field] for field in hidden}
             if values:

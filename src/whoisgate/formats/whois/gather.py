@@ -23,6 +23,7 @@ from whoisgate.formats.whois.sheet import Person, Sheet, called
 _SOLD: Final = ("registrar.name", "registrar.provider", "reseller.name")
 _MANY: Final = ("domain.status", "domain.nameserver", "dnssec.ds")
 _MAX_PHRASE: Final = 120
+_MAX_HANDLES: Final = 16
 
 _PHRASES: Final = {
     label: target
@@ -321,7 +322,7 @@ class _Walk:
 
     def _contact(self, role: str, name: str, line: Line) -> None:
         if name == "name" and line.means.place in ROLES:
-            parts = [part.strip() for part in line.value.split(",")]
+            parts = [part.strip() for part in line.value.split(",", _MAX_HANDLES)]
             linked = parts if all(map(shapes.handle, parts)) else [line.value]
             person = [self.sheet.link(role, part) for part in linked][-1]
             self._section = Section("person", "inline", line.indent, person=person)

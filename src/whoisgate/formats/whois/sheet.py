@@ -28,6 +28,7 @@ _DATED: Final = frozenset(
 )
 
 
+_MAX_LINKS: Final = 256
 _MAX_EACH: Final = 64
 """Values of one kind that are read; no domain has as many."""
 
@@ -97,7 +98,10 @@ class Sheet:
     def link(self, role: str, value: str) -> Person:
         """One more person, of whom a role's label gives a handle or a name."""
         person = self.person(role)
-        self.links.append((role, value, person))
+        if len(self.links) < _MAX_LINKS:
+            self.links.append((role, value, person))
+        else:
+            person.add("name", value)
         return person
 
     def seller(self, group: str, said: str, *, rank: int = 0) -> Seller:
