@@ -292,6 +292,9 @@ def test_gives_no_registrars_name_that_may_be_a_persons(line):
         "domain: example.com\n\n[Holder]\nName: Ada Example\nRegistrar: Eve\n",
         "domain: example.com\nRegistrar:\nOrganization: Eve\nPerson: Ada Example\n",
         "domain: example.com\ncreated: 2001-02-03\n\nRegistrar:\n\nEve\n",
+        "domain: example.com\ncreated: 2001-02-03\n\nRegistrar Name:\n\nEve\n",
+        "domain: example.com\ncreated: 2001-02-03\nRegistrar Name:\nEve\n",
+        "domain: example.com\ncreated: 2001-02-03\nReseller:\nEve\n",
         "domain: example.com\n\nPayer:\n  Name: Ada Example\n  Registrar: Eve\n",
         "domain: example.com\n\nRegistrar Technical Contacts:\n  Name: Eve\n",
         "domain: example.com\ncreated: 2001-02-03\nthe registrar.    Eve\n",
@@ -299,6 +302,7 @@ def test_gives_no_registrars_name_that_may_be_a_persons(line):
 )
 def test_takes_no_registrar_from_a_persons_place(text):
     assert plain(text, "registrar.name") == ""
+    assert plain(text, "reseller.name") == ""
 
 
 def test_lets_a_firm_be_registrar_and_contact():

@@ -97,9 +97,8 @@ class Dates:
     __slots__ = ("_text", "_us")
 
     def __init__(self, text: str) -> None:
-        self._text, self._us = text, None
-
-    _us: bool | None
+        self._text = text
+        self._us: bool | None = None
 
     def instant(self, value: str) -> str:
         """The first date in ``value``; empty when it holds none, or one that no calendar has."""
@@ -112,12 +111,9 @@ class Dates:
         return ""
 
     def _ymd(self, text: str) -> str:
-        found = _YMD.search(text)
-        return (
-            _timed((int(found[1]), int(found[3]), int(found[4])), text, found.end())
-            if found
-            else ""
-        )
+        if not (found := _YMD.search(text)):
+            return ""
+        return _timed((int(found[1]), int(found[3]), int(found[4])), text, found.end())
 
     def _dmy(self, text: str) -> str:
         if not (found := _DMY.search(text)):

@@ -17,10 +17,9 @@ from whoisgate.formats.whois import shapes, vocabulary
 from whoisgate.formats.whois.dates import Dates
 from whoisgate.formats.whois.labels import Meaning, folded, meaning, rows
 from whoisgate.formats.whois.lines import Line
-from whoisgate.formats.whois.places import SELLERS, Section, about, block_at, theirs, wanted
+from whoisgate.formats.whois.places import SELLERS, SOLD, Section, about, block_at, theirs, wanted
 from whoisgate.formats.whois.sheet import Person, Sheet, called
 
-_SOLD: Final = ("registrar.name", "registrar.provider", "reseller.name")
 _MANY: Final = ("domain.status", "domain.nameserver", "dnssec.ds")
 _MAX_PHRASE: Final = 120
 _MAX_HANDLES: Final = 16
@@ -82,7 +81,7 @@ class _Walk:
         self._after_blank, self._domain = True, False
         self._last = ("", 0, None)
         section = self._section
-        if section.body is not None or section.how != "head" or section.kind in SELLERS:
+        if section.body is not None or section.how != "head" or section.sells:
             self._section = Section()
 
     # --- Blocks: runs of lines between blank ones ------------------------------------------------
@@ -261,7 +260,7 @@ class _Walk:
         role, _, name = section.target.partition(".")
         if role in ROLES:
             self._flat_person(role, name, text).add(name, text)
-        elif section.target in _SOLD:
+        elif section.target in SOLD:
             self.sheet.seller(role, text, rank=int(name == "provider"))
         else:
             self.sheet.put(section.target, text)
@@ -312,7 +311,7 @@ class _Walk:
             self._contact(group, name, line)
             return
         self._last = (target, line.indent, None)
-        if target in _SOLD:
+        if target in SOLD:
             seller = self.sheet.seller(group, value, rank=int(name == "provider"))
             self._section = Section(group, "inline", line.indent, seller=seller)
         elif target == "registrar.organization":

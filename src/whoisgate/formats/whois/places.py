@@ -15,6 +15,8 @@ from whoisgate.formats.whois.lines import Line
 from whoisgate.formats.whois.sheet import Person, Seller
 
 SELLERS: Final = ("registrar", "reseller")
+SOLD: Final = ("registrar.name", "registrar.provider", "reseller.name")
+"""Where free text that anybody may see is told."""
 
 _ANYBODYS: Final = frozenset(
     {"domain.created", "domain.updated", "domain.transferred", "domain.status", "domain.handle"}
@@ -47,6 +49,11 @@ class Section:
     keyed: bool = False
     personal: bool = False
     tight: bool = False
+
+    @property
+    def sells(self) -> bool:
+        """Whether the line below the head is a registrar's or reseller's name."""
+        return self.kind in SELLERS or self.target in SOLD
 
 
 def block_at(lines: Sequence[Line], number: int) -> tuple[list[Line], str]:
@@ -84,7 +91,7 @@ def wanted(section: Section, line: Line) -> bool:
     A registrar's label without a value in the middle of other lines heads nothing.
     """
     means = line.means
-    if section.kind in SELLERS and section.tight:
+    if section.tight and section.sells:
         return False
     if not line.keyed or not means.target:
         return True

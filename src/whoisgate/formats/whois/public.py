@@ -41,7 +41,7 @@ def public_values(sheet: Sheet, private: Private) -> dict[Element, Value]:
     for name, moments in sheet.when.items():
         found[name] = max(moments) if name in _LATEST else moments[0]
     found["domain.status"] = tuple(dict.fromkeys(sheet.statuses))
-    plain = {**{k: list(v) for k, v in sheet.plain.items()}}
+    plain = {name: list(texts) for name, texts in sheet.plain.items()}
     for seller in sheet.registrars:
         for field, text in seller.values.items():
             plain.setdefault(f"registrar.{field}", []).append(text)
