@@ -11,7 +11,8 @@ from whoisgate.policy.load import load_text
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("soak", deadline=None, max_examples=100_000)
-settings.load_profile("soak" if os.environ.get("WHOISGATE_SOAK") else "default")
+SOAK = bool(os.environ.get("WHOISGATE_SOAK"))
+settings.load_profile("soak" if SOAK else "default")
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PURPOSE = "criminalInvestigationAndDNSAbuseMitigation"
