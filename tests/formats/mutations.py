@@ -117,15 +117,15 @@ def document(number: int, originals: Sequence[bytes]) -> bytes:
     """One of the RDAP originals, changed as JSON, as text, or as both."""
     chance = random.Random(number)
     tree = json.loads(chance.choice(originals))
-    for _ in range(chance.randint(0, 6)):
+    for _ in range(chance.randint(0, 3)):
         places = [*_places(tree)]
         holder, key = chance.choice(places)
         _change(chance, holder, key, chance.choice(places))
     # JSON's escapes let lone surrogates through, as a hostile server would.
     raw = json.dumps(tree, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
-    if chance.random() < 0.3:
+    if chance.random() < 0.1:
         raw = _duplicated(chance, raw)
-    if chance.random() < 0.3:
+    if chance.random() < 0.1:
         raw = chance.choice(_CHANGES)(chance, raw, originals)
     return raw
 

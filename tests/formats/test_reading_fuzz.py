@@ -24,7 +24,7 @@ SLICES = 20
 INPUTS = 1_000_000 // SLICES if SOAK else 100
 TEXTS = [case.raw for case in CASES]
 DOCUMENTS = [
-    opened(rdap.encode(everything(full_record()), SETTINGS)),
+    *[opened(rdap.encode(everything(full_record()), SETTINGS))] * 3,
     opened(rdap.encode(everything(full_record("example.net", mark="\N{SNOWMAN}")), SETTINGS)),
     orjson.dumps({"objectClassName": "domain", "ldhName": "example.org", "status": ["active"]}),
     orjson.dumps({"errorCode": 404, "title": "Not Found", "description": ["no such name"]}),
