@@ -42,6 +42,7 @@ def as_line(case: Case) -> bytes:
             "id": case.title,
             "domain": case.name,
             "format": "whois",
+            "status": case.state,
             "raw": case.raw.decode(case.encoding),
             "labels": labels,
             "personal": {"marked": case.personal},
@@ -72,6 +73,10 @@ def test_answers_every_line(scored):
     assert scored.lines > 0
 
 
+def test_tells_answers_apart(scored):
+    assert scored.told_apart >= ENOUGH, scored.mistaken
+
+
 def test_lets_no_personal_value_out(scored):
     assert scored.leaks == []
     assert scored.personal > 0
@@ -91,6 +96,7 @@ def test_keeps_dates(scored):
 
 ANSWER = {
     "id": 1,
+    "state": "registered",
     "error": None,
     "whois": "Domain Name: example.com\r\nRegistrar: Example Registrar\r\n",
     "rdap": json.dumps(
@@ -181,9 +187,26 @@ def test_tells_what_is_ambiguous_from_a_leak(labels, value):
 
 
 def test_counts_a_line_without_an_answer():
-    error = {"code": "WG303", "message": "expected JSON"}
-    found = judged({"registrar": ["Example Registrar"]}, rdap=None, whois=None, error=error)
-    assert len(found.unanswered) == 1
+    missing = {"state": None, "rdap": None, "whois": None}
+    found = judged({"registrar": ["Example Registrar"]}, **missing)
+    assert found.unanswered == ["1"]
+    assert found.tallies["registrar"].share == 0
+
+
+def test_counts_an_error_as_an_answer_that_keeps_nothing():
+    error = {"code": "WG303", "message": "expected JSON, not Ada"}
+    missing = {"state": None, "rdap": None, "whois": None, "error": error}
+    found = judged({"status": ["ok"]}, {"registrant_name": ["Ada"]}, **missing)
+    assert found.unanswered == []
+    assert found.tallies["status"].share == 0
+    assert len(found.leaks) == 1
+
+
+def test_tells_what_was_taken_for_something_else():
+    line = {"id": 1, "domain": "example.com", "status": "available", "labels": {}, "personal": {}}
+    found = score([json.dumps(line).encode()], [json.dumps(ANSWER).encode()])
+    assert found.mistaken == ["1: available taken for registered"]
+    assert found.told_apart == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """How much of a corpus of WHOIS answers comes out of ``redact --jsonl``: public data and leaks.
 
-A line of the corpus: ``id``, ``domain``, ``format``, ``raw``; ``labels`` (what a parser should
+A line of the corpus: ``id``, ``domain``, ``format``, ``raw``; ``status`` (what kind of answer it
+is: ``registered``, ``available``, ``throttled`` …, or null); ``labels`` (what a parser should
 find: ``registrar``, ``created``, ``updated``, ``expires``, ``nameservers``, ``status`` …, each a
 list) and ``personal`` (contact values that stand in ``raw``, by role and field, each a list).
 
@@ -12,6 +13,7 @@ as ambiguous, never as a leak.
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -56,12 +58,20 @@ class Score:
     """The figures of a corpus."""
 
     lines: int = 0
+    states: Counter[tuple[str, str]] = field(default_factory=Counter)
+    mistaken: list[str] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
     personal: int = 0
     leaks: list[str] = field(default_factory=list)
     ambiguous: list[str] = field(default_factory=list)
     unregistered: list[str] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=lambda: {rule: Tally() for rule in RULES})
+
+    @property
+    def told_apart(self) -> float:
+        """The share of answers that are taken for what they are."""
+        known = sum(n for (said, _), n in self.states.items() if said != "None")
+        return 1 - len(self.mistaken) / (known or 1)
 
     @property
     def dates(self) -> float:
@@ -74,10 +84,13 @@ class Score:
         for rule, tally in self.tallies.items():
             rows.append(f"{rule:<12} {tally.total:>6} {tally.kept:>6} {tally.share:>8.1%}")
         rows.append(f"{'all dates':<28}{self.dates:>7.1%}")
+        rows.append(f"{'told apart':<28}{self.told_apart:>7.1%}")
         rows.append(f"lines {self.lines}, unanswered {len(self.unanswered)}")
+        rows += [f"  {said} taken for {got}: {n}" for (said, got), n in self.states.most_common()]
         rows.append(f"personal values {self.personal}, leaks {len(self.leaks)}")
         for title, items in (
             ("unanswered", self.unanswered),
+            ("mistaken", self.mistaken),
             ("leak", self.leaks),
             ("ambiguous", self.ambiguous),
             ("no registered status", self.unregistered),
@@ -93,11 +106,15 @@ def score(corpus: Iterable[bytes], answers: Iterable[bytes]) -> Score:
     for asked, answered in zip(map(json.loads, corpus), map(json.loads, answers), strict=True):
         found.lines += 1
         where = str(asked["id"])
-        if answered["id"] != asked["id"] or not answered["rdap"]:
-            found.unanswered.append(f"{where}: {answered['error']}")
-            continue
+        said, state = asked.get("status"), answered["state"] or "nothing"
+        found.states[str(said), state] += 1
+        if said and said != state:
+            found.mistaken.append(f"{where}: {said} taken for {state}")
+        if answered["id"] != asked["id"] or not (answered["rdap"] or answered["error"]):
+            found.unanswered.append(where)
         _leaks(found, where, asked, answered)
-        _kept(found, where, asked["labels"], answered)
+        record = rdap.decode(answered["rdap"]) if answered["rdap"] else Record(asked["domain"])
+        _kept(found, where, asked["labels"], record)
     return found
 
 
@@ -122,10 +139,11 @@ def _leaks(found: Score, where: str, asked: dict, answered: dict) -> None:
 
 
 def _bodies(answered: dict) -> Iterator[str]:
-    """Both answers, and the RDAP one without JSON's escapes."""
-    yield answered["whois"]
-    yield answered["rdap"]
-    yield json.dumps(json.loads(answered["rdap"]), ensure_ascii=False)
+    """Both answers, and the RDAP one without JSON's escapes; an error too."""
+    yield answered["whois"] or ""
+    yield answered["rdap"] or ""
+    yield json.dumps(json.loads(answered["rdap"] or '""'), ensure_ascii=False)
+    yield json.dumps(answered["error"], ensure_ascii=False)
 
 
 def _personal(values: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
@@ -156,8 +174,7 @@ def _as_number(text: str) -> str:
     return digits if len(digits) >= _LEAST_DIGITS and not spelled else ""
 
 
-def _kept(found: Score, where: str, labels: dict[str, list[str]], answered: dict) -> None:
-    record = rdap.decode(answered["rdap"])
+def _kept(found: Score, where: str, labels: dict[str, list[str]], record: Record) -> None:
     tallies = found.tallies
     for value in labels.get("registrar", ())[:1]:
         alike = any(_alike(v, _one(record, "registrar.name")) for v in labels["registrar"])
