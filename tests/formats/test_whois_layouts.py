@@ -1,8 +1,8 @@
 """Made-up WHOIS answers: what is public is found, and no canary comes out of any place.
 
-A canary stands in turn in place of each personal value, at the end of each line, and in a line of
-its own between any two. Where such a line breaks a block apart the public data may shrink; a
-canary never comes out.
+A canary stands in turn in place of each personal value, at the end of each line, in a line of its
+own between any two, and under labels and headers that nobody knows. Where that breaks a block
+apart the public data may shrink; a canary never comes out.
 """
 
 import re
@@ -200,6 +200,28 @@ def inserted(case: Case) -> Iterator[tuple[str, str, Case]]:
 @by_title(REGISTERED)
 def test_withholds_a_canary_in_a_line_between_any_two(case):
     assert leaks(inserted(case)) == []
+
+
+def unknown_words(case: Case) -> Iterator[tuple[str, Case]]:
+    """The case with all personal values as canaries, and one line in words that nobody knows."""
+    for number in reversed(range(len(case.personal))):
+        case = case.planted(number, f"{{{{{WORD.format(number)}}}}}")
+    for number, line in enumerate(case.lines):
+        parts = re.split(r"(\{\{.*?\}\}|\{\+.*?\+\})", line)
+        parts[::2] = [re.sub(r"[^\W\d_]+", "Vogel", part) for part in parts[::2]]
+        lines = [*case.lines]
+        lines[number] = "".join(parts)
+        yield line, case.with_lines(lines)
+
+
+@by_title(REGISTERED)
+def test_withholds_what_stands_under_a_label_or_header_that_nobody_knows(case):
+    came_out = [
+        (line, canaries)
+        for line, changed in unknown_words(case)
+        if (canaries := found(changed.personal, public(changed)))
+    ]
+    assert came_out == []
 
 
 # --- the test itself
