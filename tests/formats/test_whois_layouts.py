@@ -7,6 +7,7 @@ apart the public data may shrink; a canary never comes out.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -124,6 +125,29 @@ def test_finds_what_a_layout_says(case):
     assert {ELEMENTS[name] for name in case.withheld} <= reading.record.withheld
     if case.referral:
         assert reading.referral == case.referral
+
+
+SPELLINGS = {
+    "CRLF": lambda case: replace(case, newline="crlf"),
+    "CR": lambda case: replace(case, newline="cr"),
+    "mixed line ends": lambda case: replace(case, newline="mixed"),
+    "byte order mark": lambda case: replace(case, bom=True, encoding="utf-8"),
+    "spaces at line ends": lambda case: case.with_lines([f"{line}  " for line in case.lines]),
+    "indented": lambda case: case.with_lines([line and f"  {line}" for line in case.lines]),
+    "far apart": lambda case: case.with_lines(re.sub(r"\n\n", "\n\n\n", case.text).split("\n")),
+    "preceded": lambda case: case.with_lines(["", "% Made up. Limits apply.", "", *case.lines]),
+    "followed": lambda case: case.with_lines([*case.lines, "", "-- ", "No name is free here."]),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_reads_a_text_alike_however_it_is_spelt(spelling):
+    for case in CASES:
+        if case.complete:
+            one, other = (
+                whois.read(raw, case.name) for raw in (case.raw, SPELLINGS[spelling](case).raw)
+            )
+            assert one == other, case.title
 
 
 @by_title([case for case in CASES if case.state != "registered"])
