@@ -250,6 +250,9 @@ class _Walk:
                 self._section = Section()
         elif section.kind == "value":
             self._value(section, text)
+        elif section.kind == "abuse":
+            kind = "email" if shapes.email(text) else "phone"
+            self.sheet.put(f"registrar.abuse_{kind}", text)
         elif section.kind == "domain" and shapes.host(text.split()[0]):
             self.sheet.name(text)
         else:

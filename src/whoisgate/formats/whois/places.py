@@ -33,7 +33,7 @@ _DOMAINS: Final = frozenset(
 class Section:
     """Where the walk is.
 
-    ``kind``: top, person, registrar, reseller, nameservers, domain, value, other or skip.
+    ``kind``: top, person, registrar, reseller, abuse, nameservers, domain, value, other or skip.
     ``how`` it was opened: by a ``head``, ``inline`` after a label's value, or as a ``block``.
     ``indent`` is the head's, ``body`` that of the first line below it. ``personal``: a contact's
     label stood in it. ``keyed``: any label did. ``tight``: the head stands right below a line.

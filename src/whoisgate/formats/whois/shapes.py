@@ -80,7 +80,7 @@ def servers(value: str) -> Iterator[Nameserver]:
             if name:
                 yield _server(name, held)
             name, held = found, []
-        else:
+        elif part != "-":
             break
     if name:
         yield _server(name, held)

@@ -124,7 +124,7 @@ domain.nameserver: jmenne servery | server nomi | servidores | ad sunuculari | d
 domain.nameserver: серверы имен | днс серверы | ネームサーバ | 域名服务器 | 域名伺服器 | 네임서버
 domain.nameserver: 차 네임서버 정보 | 호스트이름
 nameserver.address: ip address | primary ip address | secondary ip address | ip 주소 | ip
-nameserver.address: netaddress
+nameserver.address: netaddress | ns ip
 nameserver.address: primary server netaddress | secondary server netaddress | name server ip
 dnssec.signed: dnssec | dnssec signed | domain signed | signed | delegation signed | secure dns
 dnssec.signed: dnssec status
@@ -140,7 +140,7 @@ registrar.name: rejestrator | registrator | registrierungsstelle | registrar hos
 registrar.name: rekisterinpitaja | valittaja | registratorius | registrars | registrars name
 registrar.name: регистратор | реєстратор | 등록대행자 | 注册商 | 所属注册机构 | 註冊機構
 registrar.name: レジストラ | kayit firmasi | registrar operatori | domain registrar
-registrar.url: registration service url | registration url
+registrar.url: registration service url | registration url | registrar info
 registrar.referral: whois server
 registrar.referral_url: referral url
 """
@@ -275,6 +275,7 @@ domain: registration information | whois record | domain registration | addition
 domain: additional information | fechas | relevante daten | domain name information
 registrar: registrar information | registrar details | registrar info | sponsoring registrar
 registrar: registrar data | registrar contact information
+abuse: abuse contact | abuse contacts
 nameservers: host name | hostname | server | nserver | hostnames | server name | servername
 nameservers: primary server | secondary server | name | dns | nameserver | ns
 """
