@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 PLAIN := $(VENV)/plain
+INTEROP := $(VENV)/interop
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := $(PIP) install --only-binary :all: --require-hashes -r
 ITSELF := install --no-deps --no-build-isolation --editable .
@@ -25,7 +26,7 @@ help:
 	@echo "make check     all that a change must pass: format, lint, types, layers, tests, docs"
 	@echo "make bench     the figures of docs/benchmarks.md"
 	@echo "make soak      the property tests, for hours instead of seconds"
-	@echo "make interop   other people's verifiers on our log (needs Go)"
+	@echo "make interop   other people's programs against ours (needs cargo)"
 	@echo "make docs      the generated pages of docs/reference"
 	@echo "make format    write the formatting that make check wants"
 	@echo "make lock      choose and pin the dependencies again"
@@ -58,9 +59,8 @@ bench: $(VENV)/.test
 soak: $(VENV)/.test
 	WHOISGATE_SOAK=1 $(PYTEST) -n auto -m "$(WITHIN)"
 
-interop: $(VENV)/.test
-	@command -v go >/dev/null || { echo "make interop needs Go: install it and try again" >&2; exit 1; }
-	$(PYTEST) -m interop
+interop: $(VENV)/.test $(INTEROP)/bin/rdap-srv
+	RDAP_SRV=$(abspath $(INTEROP)/bin/rdap-srv) $(PYTEST) -m interop
 
 docs: $(VENV)/.base
 	$(BIN)/python docs/generate.py
@@ -103,6 +103,11 @@ $(VENV)/.check: requirements/check.txt $(VENV)/.test
 $(VENV)/.lock: requirements/lock.txt | $(VENV)/pyvenv.cfg
 	$(LOCKED) requirements/lock.txt
 	@touch $@
+
+# Version 1.0.1 needs Rust 1.97.1.
+$(INTEROP)/bin/rdap-srv: | $(VENV)/pyvenv.cfg
+	@command -v cargo >/dev/null || { echo "make interop needs cargo: install Rust and try again" >&2; exit 1; }
+	cargo install icann-rdap-srv --version 0.0.28 --locked --root $(INTEROP)
 
 $(PLAIN)/.core: requirements/core.txt pyproject.toml | $(PLAIN)/pyvenv.cfg
 	$(PLAIN)/bin/python -m pip --disable-pip-version-check --quiet install \

@@ -174,15 +174,20 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _config_tables() -> Iterator[tuple[str, str, Mapping[str, FieldInfo]]]:
-    models = {key: _model(field.annotation) for key, field in Config.model_fields.items()}
-    plain = {key: field for key, field in Config.model_fields.items() if models[key] is None}
-    yield "Top level", "Before any table.", plain
-    for key, model in models.items():
-        if model is not None:
-            many = get_origin(Config.model_fields[key].annotation) is tuple
-            about = _said(model).partition(": ")[2]
-            title = f"`[[{key}]]`" if many else f"`[{key}]`"
-            yield title, about[0].upper() + about[1:], model.model_fields
+    yield from _tables_of(Config, "", "Top level", "Before any table.")
+
+
+def _tables_of(
+    model: type[BaseModel], path: str, title: str, about: str
+) -> Iterator[tuple[str, str, Mapping[str, FieldInfo]]]:
+    inner = {key: _model(field.annotation) for key, field in model.model_fields.items()}
+    yield title, about, {k: f for k, f in model.model_fields.items() if inner[k] is None}
+    for key, table in inner.items():
+        if table is not None:
+            many = get_origin(model.model_fields[key].annotation) is tuple
+            said = _said(table).partition(": ")[2]
+            name = f"`[[{path}{key}]]`" if many else f"`[{path}{key}]`"
+            yield from _tables_of(table, f"{path}{key}.", name, said[0].upper() + said[1:])
 
 
 def _model(annotation: object) -> type[BaseModel] | None:

@@ -44,7 +44,7 @@ from whoisgate.middle import Settings, Standing
 from whoisgate.policy.load import load, load_named
 from whoisgate.policy.model import Policy
 from whoisgate.redact import Substitutes
-from whoisgate.sources import open_source
+from whoisgate.sources import open_source, open_upstream
 from whoisgate.stores.sqlite import Pending, SQLiteLog
 
 WORKERS = 8
@@ -151,10 +151,18 @@ class Folder:
             log.close()
 
     def source(self) -> Source:
-        """The source that the configuration names."""
-        if self.config.source is None:
+        """The synchronous source that the configuration names."""
+        settings = self.config.source
+        if settings is None:
             raise MalformedConfig("expected a [source] table in whoisgate.toml, or a source given")
-        return open_source(self.config.source, self.path)
+        if settings.kind == "upstream":
+            raise MalformedConfig("upstreams are asked asynchronously alone: use `open_async`")
+        return open_source(settings, self.path)
+
+    def async_source(self) -> Source | AsyncSource:
+        """The source that the configuration names, of either kind."""
+        upstream = self.config.upstream
+        return open_upstream(upstream, self.path, utc_now) if upstream else self.source()
 
     def operator_key(self) -> X25519PrivateKey:
         """The operator's private key, which opens envelopes."""
@@ -204,7 +212,7 @@ def open_async(
     settings, log = _prepared(folder, allow_draft=allow_draft)
     return AsyncGate(
         settings,
-        source or folder.source(),
+        source or folder.async_source(),
         log,
         utc_now,
         executor=ThreadPoolExecutor(WORKERS, thread_name_prefix="whoisgate-find"),

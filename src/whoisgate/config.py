@@ -6,8 +6,10 @@ opens a key, a database or a socket.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -31,14 +33,41 @@ def _slash(url: str) -> str:
     return url if url.endswith("/") else url + "/"
 
 
+def _network(text: str) -> str:
+    ip_network(text)  # its own ValueError tells what is wrong
+    return text
+
+
+def _suffix(text: str) -> str:
+    if not re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})*", text, re.ASCII):
+        raise ValueError("expected lower-case A-labels, as in `example` or `co.example`")
+    return text
+
+
+def _query(template: str) -> str:
+    if not re.fullmatch(r"[ -~]{1,200}", template) or template.count("{name}") != 1:
+        raise ValueError("expected one printable ASCII line with {name} in it once")
+    return template
+
+
 def _element_name(name: str) -> str:
     if name not in ELEMENTS:
         raise ValueError("expected the name of an element, as in `registrant.email`")
     return name
 
 
+def _https(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError("expected an https URL")
+    return url
+
+
 Moment = Annotated[datetime, AfterValidator(_aware)]
 BaseURL = Annotated[str, AfterValidator(_slash)]
+BootstrapURL = Annotated[str, AfterValidator(_https)]
+NetworkText = Annotated[str, AfterValidator(_network)]
+Suffix = Annotated[str, AfterValidator(_suffix)]
+QueryLine = Annotated[str, AfterValidator(_query)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
 
 
@@ -98,10 +127,11 @@ class WhoisSettings(_Table):
 class SourceSettings(_Table):
     """``[source]``: where the records are; each kind needs its own keys and takes no others.
 
-    ``dsn_env`` names an environment variable. SQL stands here or in a ``*_file``.
+    ``dsn_env`` names an environment variable. SQL stands here or in a ``*_file``. The keys of kind
+    ``upstream`` stand under ``[upstream]``.
     """
 
-    kind: Literal["sqlite", "postgres", "documents"]
+    kind: Literal["sqlite", "postgres", "documents", "upstream"]
     database: Path | None = None
     dsn: str | None = None
     dsn_env: str | None = None
@@ -123,12 +153,94 @@ class SourceSettings(_Table):
             if len(given) != (kind == self.kind):
                 one = f"`{key}`" + (" or `dsn_env`" if key == "dsn" else "")
                 raise ValueError(f"expected {one} once with kind `{kind}`, and with no other")
+        plain = self.kind in {"documents", "upstream"}
         for key in ("domain", "contacts", "nameservers"):
             given = [k for k in (key, f"{key}_file") if getattr(self, k) is not None]
-            if given and self.kind == "documents":
-                raise ValueError(f"expected no `{given[0]}` with kind `documents`")
-            if len(given) > 1 or (key == "domain" and not given and self.kind != "documents"):
+            if given and plain:
+                raise ValueError(f"expected no `{given[0]}` with kind `{self.kind}`")
+            if len(given) > 1 or (key == "domain" and not given and not plain):
                 raise ValueError(f"expected `{key}` or `{key}_file`, never both")
+        return self
+
+
+class UpstreamServerSettings(_Table):
+    """``[[upstream.server]]``: one server that is asked, and how; the longest suffix decides.
+
+    Without ``suffixes`` it answers for every name. ``whois`` is HOST or HOST:PORT. ``fallback``
+    asks ``whois`` after ``rdap`` has failed, in half of the deadline each. Of ``in_flight`` and
+    ``per_minute``, a tenth is kept for gated questions. After ``failures`` in a row the server is
+    left alone for ``rest_s``. Credentials go to this server alone, and never over clear text.
+    """
+
+    suffixes: tuple[Suffix, ...] = ()
+    rdap: BaseURL | None = None
+    whois: str | None = None
+    query: QueryLine = "{name}"
+    fallback: bool = False
+    follow_referrals: bool = False
+    clear_text: bool = False
+    bearer_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+    in_flight: int = Field(32, ge=1, le=1000)
+    per_minute: int = Field(600, ge=1, le=1_000_000)
+    failures: int = Field(5, ge=1, le=100)
+    rest_s: float = Field(30.0, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _sound(self) -> UpstreamServerSettings:
+        clear = (self.rdap or "").startswith("http://")
+        if self.rdap is None and self.whois is None:
+            raise ValueError("expected `rdap` or `whois`, or both")
+        if self.fallback != bool(self.rdap and self.whois):
+            raise ValueError("expected `fallback = true` with `rdap` and `whois`, and only then")
+        if clear and not self.clear_text:
+            raise ValueError("expected an https URL, or `clear_text = true`")
+        if (self.key is None) != (self.certificate is None):
+            raise ValueError("expected `certificate` and `key` together")
+        if (self.bearer_file or self.certificate) and (clear or self.rdap is None):
+            raise ValueError("expected an https URL in `rdap` for credentials to go to")
+        return self
+
+
+class BootstrapSettings(_Table):
+    """``[upstream.bootstrap]``: IANA's list of RDAP servers (RFC 9224), kept as a local copy.
+
+    Fetched from ``url`` when the copy is half of ``max_age_h`` old; without ``url`` something else
+    keeps ``file`` fresh. An older copy is refused. It serves names without a fixed server.
+    """
+
+    file: Path
+    url: BootstrapURL | None = None
+    ca: Path | None = None
+    max_age_h: float = Field(48.0, gt=0, le=24 * 30)
+
+
+class UpstreamSettings(_Table):
+    """``[upstream]``: the bounds of every answer that kind ``upstream`` fetches.
+
+    ``deadline_s`` covers all of one question. ``allow`` lists networks that may be connected to
+    although they are not public. A name without a record is remembered for ``negative_s``.
+    ``second_opinion`` lets python-whois add dates, hosts and statuses to what WHOIS text gave.
+    """
+
+    deadline_s: float = Field(4.0, gt=0, le=60)
+    limit_bytes: int = Field(1_000_000, ge=128 * 1024, le=4 * 1024 * 1024)
+    hops: int = Field(3, ge=0, le=3)
+    allow: tuple[NetworkText, ...] = ()
+    negative_s: float = Field(30.0, ge=0, le=300)
+    second_opinion: bool = False
+    bootstrap: BootstrapSettings | None = None
+    server: tuple[UpstreamServerSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _sound(self) -> UpstreamSettings:
+        if not self.server and self.bootstrap is None:
+            raise ValueError("expected [[upstream.server]] or [upstream.bootstrap]")
+        suffixes = [suffix for server in self.server for suffix in server.suffixes or ("",)]
+        if len(set(suffixes)) != len(suffixes):
+            raise ValueError("expected every suffix at one server, and one server without any")
         return self
 
 
@@ -168,8 +280,21 @@ class Config(_Table):
     rdap: RDAPSettings = RDAPSettings()
     whois: WhoisSettings = WhoisSettings()
     source: SourceSettings | None = None
+    upstream: UpstreamSettings | None = None
     issuer: tuple[IssuerSettings, ...] = ()
     standing: tuple[StandingSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _upstream(self) -> Config:
+        wanted = self.source is not None and self.source.kind == "upstream"
+        if wanted != (self.upstream is not None):
+            raise ValueError("expected [upstream] with kind `upstream` of [source], and only then")
+        if self.upstream and self.upstream.deadline_s >= self.gate.find_timeout_s:
+            raise ValueError(
+                "expected `deadline_s` of [upstream] below `find_timeout_s` of [gate], "
+                f"which is `{self.gate.find_timeout_s:g}`"
+            )
+        return self
 
 
 def read_config(path: Path) -> Config:

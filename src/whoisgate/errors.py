@@ -226,9 +226,13 @@ class UpstreamForbidden(UpstreamError):
 
 
 class UpstreamThrottled(UpstreamError):
-    """The upstream says that it was asked too much."""
+    """The upstream says that it was asked too much; ``after_s`` is when to ask again, if said."""
 
     code = "WG316"
+
+    def __init__(self, message: str, after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
 
 
 class UpstreamRefused(UpstreamError):

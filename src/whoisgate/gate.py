@@ -51,7 +51,7 @@ class Source(Protocol):
 
 
 class AsyncSource(Protocol):
-    """A source whose `find` is a coroutine."""
+    """A source whose `find` is a coroutine. The gate closes it, if its ``close`` is one too."""
 
     def find(self, name: str) -> Awaitable[Record | None]:
         """The record of this canonical name, or None when there is none."""
@@ -327,8 +327,11 @@ class AsyncGate:
         return await asyncio.wrap_future(self.log.append(draft))
 
     async def close(self) -> None:
-        """As `Gate.close`."""
+        """As `Gate.close`; an asynchronous source is closed as well."""
         try:
+            close = getattr(self._source, "close", None)
+            if inspect.iscoroutinefunction(close):
+                await close()
             await self.tally()
         finally:
             await asyncio.to_thread(self.log.close)

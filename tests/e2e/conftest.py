@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -34,10 +35,14 @@ class Gateway:
 
 
 @contextmanager
-def serving(folder: Path, whois: str = "127.0.0.1:0") -> Iterator[Gateway]:
+def serving(
+    folder: Path, whois: str = "127.0.0.1:0", log: IO[bytes] | None = None
+) -> Iterator[Gateway]:
+    """A gateway of its own process; ``log`` takes what it says to its operator."""
     process = subprocess.Popen(
         [WHOISGATE, "serve", str(folder), "--whois", whois, "--json"],
         stdout=subprocess.PIPE,
+        stderr=log,
         text=True,
     )
     try:

@@ -17,6 +17,7 @@ from whoisgate.policy.decide import edition
 from whoisgate.policy.load import load, load_named
 from whoisgate.policy.model import Policy
 from whoisgate.redact import Substitutes
+from whoisgate.sources.opinion import SecondOpinion
 
 OFFLINE_URL = "https://rdap.invalid/"
 """What links begin with where no gateway answers."""
@@ -48,15 +49,44 @@ def redact(
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Many: one JSON object a line, in and out.")
     ] = False,
+    second_opinion: Annotated[
+        bool,
+        typer.Option(
+            "--second-opinion",
+            help="Fill dates, name servers, statuses and DNSSEC that python-whois alone reads.",
+        ),
+    ] = False,
 ) -> None:
     """Print what the public may see of a captured answer."""
+    with SecondOpinion() if second_opinion else nullcontext() as second:
+        _redact(
+            file, policy, source, to, web_form, jsonl=jsonl, amend=second.fill if second else None
+        )
+    if second:
+        typer.echo(f"second opinion: {second.counted}", err=True)
+
+
+def _redact(
+    file: Path | None,
+    policy: str,
+    source: Input,
+    to: Output,
+    web_form: str,
+    *,
+    jsonl: bool,
+    amend: offline.Amend | None,
+) -> None:
     now = edition(_policy(policy), app.utc_now())
     substitutes = Substitutes(app.entropy(32), web_form=web_form)
     settings = rdap.Settings(base_url=OFFLINE_URL, terms_url=f"{OFFLINE_URL}help")
     with file.open("rb") if file else nullcontext(sys.stdin.buffer) as captured:
         if jsonl:
             for line in offline.redact_lines(
-                _lines(captured), edition=now, substitutes=substitutes, settings=settings
+                _lines(captured),
+                edition=now,
+                substitutes=substitutes,
+                settings=settings,
+                amend=amend,
             ):
                 sys.stdout.buffer.write(line)
             return
@@ -64,6 +94,7 @@ def redact(
     redacted = offline.redact_answer(
         raw,
         form=source.value,
+        amend=amend,
         edition=now,
         substitutes=substitutes,
         settings=settings,

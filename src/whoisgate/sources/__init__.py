@@ -1,24 +1,34 @@
-"""Where records come from: memory, the registrar's SQL, RDAP documents.
+"""Where records come from: memory, the registrar's SQL, RDAP documents, other people's servers.
 
-A source finds the whole, private record of one name and nothing else: it decides nothing, caches
-nothing and writes nothing. `open_source` makes the one that a configuration names.
+A source finds the whole, private record of one name and nothing else: it decides nothing, keeps
+no record and writes nothing. `open_source` makes the synchronous one that a configuration names,
+`open_upstream` the asynchronous one.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from whoisgate.config import SourceSettings
-from whoisgate.errors import MalformedConfig
-from whoisgate.gate import Source
+from whoisgate.config import SourceSettings, UpstreamSettings
+from whoisgate.errors import ExtraMissing, MalformedConfig
+from whoisgate.gate import AsyncSource, Source
 from whoisgate.sources.documents import DocumentSource
 from whoisgate.sources.memory import MemorySource
 from whoisgate.sources.sql import SQLSource
 from whoisgate.sources.statements import Statements
 
-__all__ = ["DocumentSource", "MemorySource", "SQLSource", "Statements", "open_source"]
+__all__ = [
+    "DocumentSource",
+    "MemorySource",
+    "SQLSource",
+    "Statements",
+    "open_source",
+    "open_upstream",
+]
 
 
 def open_source(settings: SourceSettings, folder: Path) -> Source:
@@ -47,6 +57,20 @@ def open_source(settings: SourceSettings, folder: Path) -> Source:
         statement_timeout_ms=settings.statement_timeout_ms,
         size=settings.connections,
     )
+
+
+def open_upstream(
+    settings: UpstreamSettings, folder: Path, clock: Callable[[], datetime]
+) -> AsyncSource:
+    """The upstream servers that ``settings`` name; paths are relative to ``folder``.
+
+    Raises `MalformedConfig`, `MissingKey`, or `ExtraMissing` without the ``upstream`` extra.
+    """
+    try:
+        from whoisgate.sources.upstream import UpstreamSource  # noqa: PLC0415  needs the extra
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(f'expected `pip install "whoisgate[upstream]"`: {error.name}') from None
+    return UpstreamSource(settings, folder, clock)
 
 
 def _dsn(settings: SourceSettings) -> str:

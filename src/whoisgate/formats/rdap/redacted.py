@@ -15,6 +15,7 @@ from typing import Final
 
 from whoisgate.elements import ELEMENTS, ROLES, Element, Kind, contact_elements
 from whoisgate.formats.rdap import words
+from whoisgate.formats.rdap.strict import JSON
 from whoisgate.policy.decide import Decision
 
 Entry = Mapping[str, object]
@@ -57,8 +58,7 @@ def entries(decision: Decision, roles: frozenset[str], *, web_form: bool) -> lis
     for role in ROLES:
         known = contact_elements(role)
         if all(decision.treatment(e).kind is Kind.WITHHOLD for e in known.values()):
-            title = known["name"].label.removesuffix(" Name")
-            found.append({"name": {"description": f"{title} Contact"}, **_HOW["removal"]})
+            found.append({"name": {"description": _whole(role)}, **_HOW["removal"]})
         elif role in roles:
             found += _of_contact(decision, role, web_form=web_form)
     return found
@@ -75,6 +75,15 @@ def source_entries(withheld: frozenset[Element], roles: frozenset[str]) -> list[
             entry = _entry(element, "emptyValue", postPath=_card(element.role) + _EMPTIED["name"])
         found.append({**entry, "reason": BY_SOURCE})
     return found
+
+
+def declared(document: JSON) -> frozenset[Element]:
+    """The elements that an answer of ours withholds or replaces; of a role withheld whole, all."""
+    listed = document.get("redacted") if isinstance(document, dict) else None
+    entries = listed if isinstance(listed, list) else []
+    said = [entry.get("name") for entry in entries if isinstance(entry, dict)]
+    names = {text for name in said if isinstance(name, dict) for text in map(str, name.values())}
+    return frozenset(element for name in names for element in _DECLARED.get(name, ()))
 
 
 def _card(role: str) -> str:
@@ -104,6 +113,16 @@ def _of_contact(decision: Decision, role: str, *, web_form: bool) -> Iterator[En
             # A stand-in for a value that may be absent: declared, but without a path.
             yield _entry(element, "replacementValue")
 
+
+def _whole(role: str) -> str:
+    """The name of what a role withheld whole is declared as."""
+    return contact_elements(role)["name"].label.removesuffix(" Name") + " Contact"
+
+
+_DECLARED: Final = {
+    **{e.redacted_as or e.label: (e,) for e in ELEMENTS.values()},
+    **{_whole(role): tuple(contact_elements(role).values()) for role in ROLES},
+}
 
 _HOW: Final = {
     method: {"method": method, "reason": {"description": "Server policy"}}
