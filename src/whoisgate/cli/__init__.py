@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from whoisgate.cli import demo, lookup, operate, policy, redact, verify
+from whoisgate.cli import demo, doctor, lookup, operate, policy, redact, verify
 from whoisgate.cli.output import fail
 from whoisgate.errors import WhoisgateError
 
@@ -28,6 +28,7 @@ app.command("lookup")(lookup.lookup)
 app.command("approve")(operate.approve)
 app.command("obligations")(operate.obligations)
 app.command("redact")(redact.redact)
+app.command("doctor")(doctor.doctor)
 app.add_typer(policy.app, name="policy")
 app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from whoisgate.client import Reply
 
 
-def shown(record: Record) -> dict[Element, str]:
-    """The values of an answer that has left a gate, one line each, in registry order."""
+def by_element(record: Record) -> dict[Element, list[str]]:
+    """The values of an answer that has left a server, in registry order."""
     found: dict[Element, list[str]] = {e: [] for e in ELEMENTS.values()}
     for element, value in record.values.items():
         found[element] += [value] if isinstance(value, str) else value
@@ -39,7 +39,12 @@ def shown(record: Record) -> dict[Element, str]:
         found[ELEMENTS["nameserver.name"]].append(server.name)
         found[ELEMENTS["nameserver.ipv4"]] += server.ipv4
         found[ELEMENTS["nameserver.ipv6"]] += server.ipv6
-    return {e: printable(", ".join(v)) for e, v in found.items() if v}
+    return {e: v for e, v in found.items() if v}
+
+
+def shown(record: Record) -> dict[Element, str]:
+    """The values of an answer that has left a gate, one line each, in registry order."""
+    return {e: printable(", ".join(v)) for e, v in by_element(record).items()}
 
 
 def declared(body: bytes, *, by_source: bool = False) -> list[str]:
