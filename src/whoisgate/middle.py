@@ -9,7 +9,8 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from whoisgate.audit.draft import Draft
 from whoisgate.elements import Element
@@ -30,6 +31,8 @@ from whoisgate.redact import (
     digest,
     redact,
 )
+
+_REFUSALS: Final = 256
 
 REFUSALS_PER_DAY = 1000
 """Default of a requester's entries per UTC day that released nothing."""
@@ -199,10 +202,7 @@ class Middle:
         )
         if decision.outcome is not Outcome.RELEASED:
             # A refusal is finished from the decision alone: no contact value is read.
-            body = Sealed(
-                decision, rdap.encode_refusal(decision, explain(self.settings.policy, decision))
-            )
-            view_digest = ""
+            body, view_digest = Sealed(decision, _refusal(self.settings.policy, decision)), ""
         else:
             view = redact(record, decision, self.settings.substitutes)
             if not isinstance(view, GatedView):
@@ -221,6 +221,12 @@ class Middle:
             uses=granted.entry if granted else None,
         )
         return Step(decision, body, draft)
+
+
+@lru_cache(_REFUSALS)
+def _refusal(policy: Policy, decision: Decision) -> bytes:
+    """The body of a refusal; telling the reasons takes longer than all the rest."""
+    return rdap.encode_refusal(decision, explain(policy, decision))
 
 
 def _under(name: str, suffixes: frozenset[str]) -> bool:
