@@ -16,7 +16,9 @@ _BETWEEN: Final = re.compile(r"[\W_]+")
 
 
 def _folded(text: str) -> str:
-    return _BETWEEN.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    said = unicodedata.normalize("NFKC", text).casefold()
+    said = said.replace("i\N{COMBINING DOT ABOVE}", "i").replace("ı", "i")  # Turkish capitals
+    return _BETWEEN.sub(" ", said).strip()
 
 
 _PHRASES: Final = """
