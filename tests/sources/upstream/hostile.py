@@ -36,7 +36,7 @@ OWN = "upstream.example"
 """The servers' own domain, to which no answer may lead."""
 
 SERVER, REGISTRAR, TRAP = "127.0.0.1", "127.0.0.2", "127.0.0.66"
-ZONES = {"rdap": 45, "whois": 35, "both": 19, "busy": 1}
+ZONES = {"rdap": 45, "whois": 33, "both": 18, "busy": 4}
 GIGABYTE = 1_000_000_000
 HANG_S = 20.0
 _ASKED = re.compile(rb"(?:/hop(\d+)/domain/)?(?:/domain/)?h(\d+)\.(\w+)\.test", re.IGNORECASE)
@@ -518,9 +518,10 @@ def bomb():
 
 def other_status(make, head, body):
     status = make.chance.choice(
-        [b"201", b"204", b"206", b"300", b"302", b"304", b"400", b"401", b"403", b"404", b"410",
-         b"418", b"451", b"500", b"502", b"503", b"599", b"600", b"999", b"000", b"99", b"-200",
-         b"2000", b"2OO", "٢٠٠".encode(), b""]
+        [b"401", b"403"] * 5
+        + [b"201", b"204", b"206", b"300", b"302", b"304", b"400", b"404", b"410", b"418", b"451",
+           b"500", b"502", b"503", b"599", b"600", b"999", b"000", b"99", b"-200", b"2000", b"2OO",
+           "٢٠٠".encode(), b""]
     )  # fmt: skip
     head.status = b"HTTP/1.1 " + status + b" " + make.word().encode("latin-1")
 
@@ -653,7 +654,8 @@ def referral(make, lines):
     n = make.chance.randrange(10**6)
     host = make.chance.choice(
         [f"w{n}.friend.test"] * 6
-        + [f"rebind{n}.friend.test", f"whois.{OWN}", "trap.test", "both.test", "mapped.test", TRAP,
+        + ["trap.test", f"rebind{n}.friend.test"] * 3
+        + [f"whois.{OWN}", "both.test", "mapped.test", TRAP,
            "127.0.0.66:43", "registrar.example", "slow.test", "2130706498", "127.66", "localhost",
            "inside.test", "meta.test", "x y.test", "\x1b[2J.test", "w.friend.test/../", "a" * 300,
            "::1"]
@@ -753,23 +755,24 @@ HTTP_TRANSPORT = [*TRANSPORT, a_gigabyte, endless_chunks, interim_answers, two_a
 def trap(make):
     """Where a redirect must not lead, spelled in whatever way."""
     host = make.chance.choice(
-        [TRAP, TRAP, "[::1]", "[::ffff:127.0.0.66]", "[::ffff:7f00:42]", "[64:ff9b::7f00:42]",
-         "2130706498", "0x7f.0.0.66", "0177.0.0.66", "127.66", f"{TRAP}.", "localhost", "trap.test",
-         "both.test", f"rebind{make.number}.test", "mapped.test", "meta.test", "inside.test",
-         f"user@{TRAP}", f"rdap.{OWN}@{TRAP}", f"rdap.{OWN}\\@{TRAP}", "169.254.169.254",
-         "[fd00:ec2::254]", "0", f"{TRAP}#.{OWN}", "%31%32%37.0.0.66", "１２７.0.0.66",
-         make.host(), "slow.test", ""]
+        [TRAP, "trap.test", "mapped.test", "[::1]", f"rebind{make.number}.test"] * 4
+        + ["[::ffff:127.0.0.66]", "[::ffff:7f00:42]", "[64:ff9b::7f00:42]", "2130706498",
+           "0x7f.0.0.66", "0177.0.0.66", "127.66", f"{TRAP}.", "localhost", "both.test",
+           "meta.test", "inside.test",
+           f"user@{TRAP}", f"rdap.{OWN}@{TRAP}", f"rdap.{OWN}\\@{TRAP}", "169.254.169.254",
+           "[fd00:ec2::254]", "0", f"{TRAP}#.{OWN}", "%31%32%37.0.0.66", "１２７.0.0.66",
+           make.host(), "slow.test", ""]
     )  # fmt: skip
-    port = make.chance.choice([make.ports[0]] * 6 + [make.ports[1], 80, 443, 22, 0, 99999])
+    port = make.chance.choice([make.ports[0]] * 30 + [make.ports[1], 80, 443, 22, 0, 99999])
     scheme = make.chance.choice(
-        ["http"] * 6 + ["https", "ftp", "file", "gopher", "HTTP", "jar:http"]
+        ["http"] * 30 + ["https", "ftp", "file", "gopher", "HTTP", "jar:http"]
     )
     path = make.chance.choice(
-        [f"/domain/{make.name}"] * 6
+        [f"/domain/{make.name}"] * 30
         + ["/latest/meta-data/", "/domain/other.test", f"/domain/{make.name}\r\n{FORGED}: 1", "",
            f"/\x1b[2J/domain/{make.name}", f"/?/domain/{make.name}", f"/{'a' * 3000}{make.name}"]
     )  # fmt: skip
-    slashes = make.chance.choice(["://"] * 8 + [":", ":/", ":\\\\", "//"])
+    slashes = make.chance.choice(["://"] * 30 + [":", ":/", ":\\\\", "//"])
     return f"{scheme}{slashes}{host}:{port}{path}"
 
 
