@@ -77,7 +77,8 @@ class Tried:
 
     Of one that survived: ``elements`` are some that it treats otherwise, ``before`` and ``after``
     their treatments, and ``case`` where it does, in the words of a suite: ``at`` and ``switches``
-    where they matter, ``when``, and ``disclose`` of the first element.
+    where they matter, ``when``, ``disclose`` of the first element, and ``ask`` where obligations
+    alone differ.
     """
 
     mutant: Mutant
@@ -190,6 +191,8 @@ def _tried(policy: Policy, mutant: Mutant, single: dict[Element, Policy]) -> Tri
         if changes:
             c = changes[0]
             case = _case(policy, c.witness, first)
+            if c.direction == "obligations":
+                case["ask"] = (first.name,)
             return Tried(mutant, Verdict.SURVIVED, elements, c.before, c.after, case)
     return Tried(mutant, Verdict.EQUIVALENT)
 
@@ -249,7 +252,7 @@ class _Trial:
         for rule in policy.rules:
             for element in self._where(rule, granting_forms(rule)):
                 self._held[element].append(rule)
-        self._owed = {e: _owed(_settled(e, held)) for e, held in self._held.items()}
+        self._owed = {e: self._owes(e, _settled(e, held)) for e, held in self._held.items()}
 
     def fails(self, old: Rule, new: _Forms) -> bool:
         """Whether the case fails once the rules ``new`` stand instead of ``old``."""
@@ -263,10 +266,14 @@ class _Trial:
             ruling = _settled(element, [*rest, *rules])
             if ruling.treatment != self._case.treatments.get(element, WITHHOLD):
                 return True
-            owed[element] = _owed(ruling)
+            owed[element] = self._owes(element, ruling)
         if all(owed[e] == self._owed[e] for e in owed):
             return False
         return frozenset().union(*{**self._owed, **owed}.values()) != self._case.obligations
+
+    def _owes(self, element: Element, ruling: Ruling) -> frozenset[Obligation]:
+        shown = ruling.treatment.kind is not Kind.WITHHOLD and element in self._case.asked
+        return frozenset(ruling.obligations if shown else ())
 
     def _where(self, rule: Rule, forms: tuple[Rule, ...]) -> Iterable[Element]:
         """The elements for which a rule holds in this case."""
@@ -291,7 +298,3 @@ def _settled(element: Element, held: Iterable[Rule]) -> Ruling:
         [r for r in known if r.action == "grant"],
         [r for r in known if r.action == "cap"],
     )
-
-
-def _owed(ruling: Ruling) -> frozenset[Obligation]:
-    return frozenset(ruling.obligations if ruling.treatment.kind is not Kind.WITHHOLD else ())
