@@ -202,3 +202,13 @@ def test_policy_check_names_line_and_column(folder, run):
     assert done.returncode == 1
     assert b"mine.yaml:6:" in done.stdout
     assert b"registrant.name" in done.stdout
+
+
+def test_policy_test_refuses_a_huge_suite_unread(tmp_path, run):
+    huge = tmp_path / "huge.yaml"
+    with huge.open("wb") as file:
+        file.truncate(100 << 20)
+    done = run("policy", "test", "icann-gtld", "--suite", huge)
+    assert done.returncode == 1
+    assert b"huge.yaml:1:1: error WG215: expected at most" in done.stdout
+    assert done.stderr == b""
