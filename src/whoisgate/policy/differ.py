@@ -13,9 +13,20 @@ from typing import Final, Literal
 
 from whoisgate.elements import Element, Kind
 from whoisgate.policy.compiled import KNOWN, PUBLIC, Compiled, Space, compiled, reached
-from whoisgate.policy.diagram import Diagram, Maker, count, find, mapped, paired, values, within
+from whoisgate.policy.diagram import (
+    Box,
+    Diagram,
+    Domains,
+    Maker,
+    count,
+    find,
+    mapped,
+    paired,
+    values,
+    within,
+)
 from whoisgate.policy.evaluate import Ruling
-from whoisgate.policy.model import Obligation, Policy, Treatment
+from whoisgate.policy.model import QUESTION_ATTRIBUTES, Obligation, Policy, Treatment
 
 Direction = Literal["released", "withheld", "changed", "obligations"]
 
@@ -25,7 +36,8 @@ class Change:
     """Elements that change alike, for the public or for known requesters.
 
     ``direction``: newly ``released`` (withheld before), newly ``withheld``, ``changed`` (treated
-    differently), or other ``obligations`` alone. ``witness`` is one question that shows it.
+    differently), or other ``obligations`` alone: those of elements that are shown more openly than
+    to the public, for a gate owes no others. ``witness`` is one question that shows it.
     """
 
     elements: tuple[Element, ...]
@@ -62,6 +74,7 @@ class Difference:
         )
 
 
+_ANONYMOUS: Final[Box] = {a: PUBLIC[a] for a in QUESTION_ATTRIBUTES}
 _Given = tuple[Treatment, tuple[Obligation, ...]]
 _Pair = tuple[_Given, _Given]
 
@@ -86,7 +99,7 @@ def _changes(one: Compiled, other: Compiled) -> Iterator[Change]:
     for element, scope in one.scope_of.items():
         both = scope.diagram, other.scope_of[element].diagram
         if both not in known:
-            before, after = (mapped(d, _given, given) for d in both)
+            before, after = (_given(d, one.space.domains, given) for d in both)
             changed = (
                 () if before is after else _of(paired(before, after, one.space.domains, pairs), one)
             )
@@ -95,9 +108,16 @@ def _changes(one: Compiled, other: Compiled) -> Iterator[Change]:
             yield replace(change, elements=(element,))
 
 
-def _given(ruling: Ruling) -> _Given:
-    shown = ruling.treatment.kind is not Kind.WITHHOLD
-    return ruling.treatment, ruling.obligations if shown else ()
+def _given(diagram: Diagram[Ruling], domains: Domains, maker: Maker[_Given]) -> Diagram[_Given]:
+    """What is given, and what is owed for it: nothing for what the public is given as well."""
+    public = mapped(diagram, lambda ruling: ruling.treatment, Maker(maker.budget), _ANONYMOUS)
+
+    def given(both: tuple[Ruling, Treatment]) -> _Given:
+        ruling, to_all = both
+        beyond = ruling.treatment.strength > to_all.strength
+        return ruling.treatment, ruling.obligations if beyond else ()
+
+    return mapped(paired(diagram, public, domains, Maker(maker.budget)), given, maker)
 
 
 def _of(diagram: Diagram[_Pair], policy: Compiled) -> Iterator[Change]:

@@ -31,6 +31,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "WG214": "a policy that cannot be found or read, or that includes itself",
         "WG215": "more than is read or proved: size, nesting, number of findings, number of cases",
         "WG216": "a version of the language or of the registry that this code does not know",
+        "WG217": "a composition shows more than an included policy alone would",
     }
 )
 """Every finding's number and what it means."""
@@ -70,6 +71,10 @@ class Report:
         """Add a warning; raises `TooManyFindings` at the bound."""
         self._add(Finding(code, "warning", message, position, hint))
 
+    def note(self, code: str, message: str, position: Position | None) -> None:
+        """Add what is no fault but should be seen; raises `TooManyFindings` at the bound."""
+        self._add(Finding(code, "note", message, position))
+
     def _add(self, finding: Finding) -> None:
         self._found[finding] = None
         if len(self._found) >= MAX_FINDINGS:
@@ -92,7 +97,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word, words, n=1) if len(word) <= _LONGEST_WORD else []
     if close:
         return f"did you mean `{close[0]}`?"
-    return f"expected one of `{', '.join(words)}`" if len(words) <= _SHORT_LIST else ""
+    return f"expected one of `{', '.join(words)}`" if 0 < len(words) <= _SHORT_LIST else ""
 
 
 def quoted(text: str) -> str:
