@@ -121,6 +121,7 @@ WORD: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 TOGETHER: Final[Mapping[tuple[str, frozenset[str]], str]] = MappingProxyType(
     {
         ("approval", frozenset({"standing", "granted"})): "after approval",
+        ("requester", frozenset(WORD["requester"])): "everybody",
         ("requester", frozenset(WORD["requester"]) - {"public"}): "any known requester",
         ("assurance", frozenset({"low", "substantial", "high"})): "whose identity is proved",
         ("urgency", frozenset(WORD["urgency"]) - {"none"}): "stating an urgent ground",
