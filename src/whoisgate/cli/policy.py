@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whoisgate.cli import policy_diff
+from whoisgate.cli import policy_diff, policy_show
 from whoisgate.cli.output import AsJSON, print_json
 from whoisgate.policy.check import check_file
 
@@ -45,3 +45,4 @@ def check(
 
 
 app.command("diff")(policy_diff.diff)
+app.command("show")(policy_show.show)
