@@ -105,7 +105,7 @@ def write(path: Path, text: str) -> None:
 
 
 class _Notes:
-    """The sentences of the page, numbered as they come."""
+    """The sentences of the page, numbered as they come: first what the public sees."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -124,21 +124,24 @@ def _matrix(policy: Policy, notes: _Notes) -> HTML:
     groups: dict[str, list[Element]] = {}
     for element in sorted(ELEMENTS.values(), key=lambda e: e.role is None):
         groups.setdefault(element.group, []).append(element)
+    for element in ELEMENTS.values():
+        notes.numbers(told(reach(policy, element, "public").seen, hidden=False))
     bodies = [
-        tag(
-            "tbody",
-            tag("tr", tag("th", phrases.GROUP[group], colspan=len(phrases.REQUESTER) + 1,
-                          scope="rowgroup"), class_="group"),
-            *(_row(policy, e, notes) for e in members),
-        )
+        tag("tbody", _heading(phrases.GROUP[group]), *(_row(policy, e, notes) for e in members))
         for group, members in groups.items()
-    ]  # fmt: skip
+    ]
     head = tag("thead", tag("tr", tag("th", "Element", scope="col"), *heads))
     table = tag(
         "table", head, *bodies, role="grid", aria_readonly="true",
         aria_label="Elements by class of requester",
     )  # fmt: skip
     return tag("div", table, class_="matrix")
+
+
+def _heading(group: str) -> HTML:
+    width = len(phrases.REQUESTER) + 1
+    head = tag("th", tag("span", group), colspan=width, scope="rowgroup")
+    return tag("tr", head, class_="group")
 
 
 def _row(policy: Policy, element: Element, notes: _Notes) -> HTML:
@@ -151,7 +154,7 @@ def _row(policy: Policy, element: Element, notes: _Notes) -> HTML:
 
 
 def _cell(element: Element, requester: str, found: Reach, notes: _Notes) -> HTML:
-    numbers = notes.numbers(told(found.seen, hidden=False))
+    numbers = sorted(notes.numbers(told(found.seen, hidden=False)))
     kind = found.treatment.kind
     mark, how = MARK[found.how]
     parts = [phrases.SEEN[kind], *[how] * bool(mark)]
@@ -198,7 +201,7 @@ def _footer(policy: Policy, when: str) -> HTML:
 def _ranges(numbers: Iterable[int]) -> str:
     """Numbers as runs, separated by commas."""
     parts: list[list[int]] = []
-    for number in sorted(numbers):
+    for number in numbers:
         if parts and number == parts[-1][-1] + 1:
             parts[-1].append(number)
         else:

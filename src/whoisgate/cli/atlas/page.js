@@ -16,7 +16,8 @@ function focus(cell) {
   current.tabIndex = -1;
   current = cell;
   current.tabIndex = 0;
-  current.focus();
+  current.focus({ preventScroll: true });
+  current.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function target(event, r, c) {
@@ -45,6 +46,8 @@ function open(cell) {
   const [about, what] = cell.getAttribute("aria-label").split(": ");
   const heading = made("h2", about), notes = document.createElement("ol");
   heading.id = "about";
+  heading.tabIndex = -1;
+  heading.autofocus = true;
   for (const number of cell.dataset.notes.split(" ").filter(Boolean)) {
     const note = made("li", document.getElementById("n" + number).textContent);
     note.value = Number(number);
