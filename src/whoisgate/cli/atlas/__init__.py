@@ -76,7 +76,7 @@ def page(policy: Policy, when: str) -> str:
     )
     body = tag(
         "body",
-        tag("header", tag("h1", title), tag("p", policy.description), _legend()),
+        tag("header", tag("h1", title), *_about(policy), _legend()),
         tag("main", matrix, notes.section(), tag("dialog", aria_labelledby="about")),
         _footer(policy, when),
         tag("script", HTML(script)),
@@ -169,6 +169,11 @@ def _cell(element: Element, requester: str, found: Reach, notes: _Notes) -> HTML
     )
     more = "" if found.as_public else " more"
     return tag("td", link, class_=f"{kind.name.lower()} {found.how}{more}")
+
+
+def _about(policy: Policy) -> list[HTML]:
+    draft = "A draft: some law that it cites has not been checked." if policy.draft else ""
+    return [tag("p", said) for said in (policy.description, draft) if said]
 
 
 def _legend() -> HTML:
