@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import re
 from html.parser import HTMLParser
 
@@ -125,6 +126,11 @@ def test_escapes_what_the_policy_says():
     assert any(policy.description in n["text"] for n in page.all("li"))
 
 
+def test_escapes_attributes_and_text_of_every_element():
+    made = atlas.tag("a", "<&", atlas.tag("b", ">"), title="\"'<&", aria_label=None)
+    assert made == '<a title="&quot;&#x27;&lt;&amp;">&lt;&amp;<b>&gt;</b></a>'
+
+
 def test_needs_no_network_and_no_inline_code(small):
     text = atlas.page(small, "at any time")
     page = Page(text)
@@ -185,6 +191,15 @@ def test_writes_through_no_link(tmp_path):
     atlas.write(out, "page")
     assert (out.read_text(), target.read_text()) == ("page", "untouched")
     assert not out.is_symlink()
+
+
+def test_writes_through_nothing_that_lies_in_its_way(tmp_path):
+    out, target = tmp_path / "atlas.html", tmp_path / "target"
+    target.write_text("untouched")
+    (tmp_path / f".atlas.html.{os.getpid()}").symlink_to(target)
+    with pytest.raises(OperatorError, match="file exists"):
+        atlas.write(out, "page")
+    assert target.read_text() == "untouched"
 
 
 def test_says_where_it_cannot_write(tmp_path):

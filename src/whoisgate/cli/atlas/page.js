@@ -82,4 +82,3 @@ document.querySelector("table").addEventListener("click", (event) => {
   event.preventDefault();
   open(cell);
 });
-dialog.addEventListener("close", () => current.focus());
