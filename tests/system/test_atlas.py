@@ -251,10 +251,23 @@ def test_prints_on_a4_across(browser):
     assert {(round(float(w)), round(float(h))) for w, h in pages} == {(842, 595)}
     assert len(pages) <= 5
     browser.media("print")
-    assert (
-        browser.value("getComputedStyle(document.querySelector('thead th')).position") == "static"
+    across_px = (297 - 2 * 9) * 96 / 25.4
+    browser.ask(
+        "Emulation.setDeviceMetricsOverride", width=int(across_px), height=700,
+        deviceScaleFactor=1, mobile=False,
+    )  # fmt: skip
+    head = "getComputedStyle(document.querySelector('thead th')).position"
+    assert browser.value(head) == "static"
+    wide = browser.value(
+        """[...document.querySelectorAll('th, td')].filter((cell) => {
+          const text = document.createRange();
+          text.selectNodeContents(cell);
+          return text.getBoundingClientRect().width > cell.clientWidth + 1;
+        }).map((cell) => cell.textContent)"""
     )
+    assert wide == []
     assert browser.value("document.querySelector('table').scrollWidth <= innerWidth") is True
+    browser.ask("Emulation.clearDeviceMetricsOverride")
     browser.media()
 
 
