@@ -59,3 +59,10 @@ def test_shows_what_its_commands_print(command, output, tmp_path, monkeypatch):
 
 def test_shows_commands():
     assert len(COMMANDS) == 2
+
+
+def test_shows_python_that_runs():
+    failed, tried = doctest.testfile(
+        str(GUIDE), module_relative=False, optionflags=doctest.ELLIPSIS
+    )
+    assert (failed, tried > 5) == (0, True)
