@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from whoisgate.elements import ELEMENTS, Kind
-from whoisgate.policy.decide import NOTHING_APPROVED, Approved, Outcome, caps_in, edition, grants_in
+from whoisgate.policy.decide import NOTHING_APPROVED, Approved, Outcome, edition
+from whoisgate.policy.evaluate import caps_in, grants_in
 from whoisgate.policy.model import (
     ANONYMOUS_ATTRIBUTES,
     ATTRIBUTES,

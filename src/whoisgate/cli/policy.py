@@ -1,4 +1,4 @@
-"""``whoisgate policy check``: every finding at once, with positions."""
+"""``whoisgate policy``: the group, and `check`, every finding at once, with positions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from typing import Annotated
 
 import typer
 
+from whoisgate.cli import policy_diff
 from whoisgate.cli.output import AsJSON, print_json
 from whoisgate.policy.check import check_file
 
 app = typer.Typer(help="Read policies as the gate reads them.", no_args_is_help=True)
-
-
-@app.callback()
-def group() -> None:
-    """Keep `check` a subcommand, beside those to come."""
 
 
 @app.command()
@@ -46,3 +42,6 @@ def check(
             typer.echo(f"{len(files)} checked, nothing found")
     if any(f.severity == "error" for f in findings):
         raise typer.Exit(1)
+
+
+app.command("diff")(policy_diff.diff)

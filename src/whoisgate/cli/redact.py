@@ -14,8 +14,7 @@ import typer
 from whoisgate import app
 from whoisgate.formats import offline, rdap
 from whoisgate.policy.decide import edition
-from whoisgate.policy.load import load, load_named
-from whoisgate.policy.model import Policy
+from whoisgate.policy.load import load_any
 from whoisgate.redact import Substitutes
 from whoisgate.sources.opinion import SecondOpinion
 
@@ -76,7 +75,7 @@ def _redact(
     jsonl: bool,
     amend: offline.Amend | None,
 ) -> None:
-    now = edition(_policy(policy), app.utc_now())
+    now = edition(load_any(policy), app.utc_now())
     substitutes = Substitutes(app.entropy(32), web_form=web_form)
     settings = rdap.Settings(base_url=OFFLINE_URL, terms_url=f"{OFFLINE_URL}help")
     with file.open("rb") if file else nullcontext(sys.stdin.buffer) as captured:
@@ -109,7 +108,3 @@ def _lines(captured: BinaryIO) -> Iterator[bytes]:
         yield line
         while len(line) == limit and not line.endswith(b"\n"):
             line = captured.readline(limit)
-
-
-def _policy(name: str) -> Policy:
-    return load(Path(name)) if name.endswith((".yaml", ".yml")) else load_named(name)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from whoisgate.elements import Element
 from whoisgate.errors import Finding, Position
+from whoisgate.policy.compiled import Compiled
 from whoisgate.policy.compose import Bundle, Find, Whole, compose, find_nothing, gather
+from whoisgate.policy.diagram import TooManyCases
 from whoisgate.policy.files import finder, is_draft, read_file
 from whoisgate.policy.findings import Report, TooManyFindings
 from whoisgate.policy.model import Policy, Rule
 from whoisgate.policy.prove import breaches, conflicts, idle, revealed
 from whoisgate.policy.read import CONTACT_ROLES, Document
-from whoisgate.policy.search import Search, TooManyCases
 
 _SHOWN = 3
 
@@ -114,30 +115,31 @@ def _rules(rules: Iterable[Rule], report: Report) -> None:
 
 def _proofs(main: Document, whole: Whole, report: Report) -> None:
     """What can be said of all rules together."""
-    search = Search()
     try:
-        _idle(whole, report, search)
-        _conflicts(whole, report, search)
-        _invariants(whole, report, search)
-        _reveals(main, whole, report, search)
+        policy = Compiled(whole.rules)
+        _idle(whole, report, idle(policy))
+        _conflicts(report, policy)
+        _invariants(whole, report, policy)
+        _reveals(main, report, policy)
     except TooManyCases as bound:
-        hint = "fewer conditions in caps and `unless` need fewer steps"
+        hint = "fewer conditions in caps and `unless` need fewer cases"
         report.error("WG215", str(bound), main.position, hint)
 
 
-def _idle(whole: Whole, report: Report, search: Search) -> None:
+def _idle(whole: Whole, report: Report, never: frozenset[str]) -> None:
     for rule in whole.rules:
         if rule.action == "grant" and any(o.after is None for o in rule.obligations):
             message = f"rule `{rule.id}` grants nothing: an obligation has no `after`"
             hint = "an obligation that cannot be scheduled means withhold"
             report.warning("WG212", message, rule.position, hint)
-        elif idle(rule, search):
+        elif rule.id in never:
             message = f"rule `{rule.id}` can never matter"
-            report.warning("WG212", message, rule.position, "no question meets its conditions")
+            hint = "no question meets its conditions, or other rules always outdo it"
+            report.warning("WG212", message, rule.position, hint)
 
 
-def _conflicts(whole: Whole, report: Report, search: Search) -> None:
-    for element, first, second in conflicts(whole.rules, search):
+def _conflicts(report: Report, policy: Compiled) -> None:
+    for element, first, second in conflicts(policy):
         message = (
             f"rules `{first.id}` and `{second.id}` give `{element}` "
             f"`{first.treatment}` and `{second.treatment}`"
@@ -145,22 +147,22 @@ def _conflicts(whole: Whole, report: Report, search: Search) -> None:
         report.error("WG206", message, second.position, "let one exclude the other")
 
 
-def _invariants(whole: Whole, report: Report, search: Search) -> None:
+def _invariants(whole: Whole, report: Report, policy: Compiled) -> None:
     for invariant in whole.invariants:
-        for element, treatment, rule, witness in breaches(whole.rules, invariant, search):
+        for element, treatment, rule, witness in breaches(policy, invariant):
             message = (
-                f"invariant `{invariant.id}` does not hold: rule `{rule.id}` gives "
-                f"`{element}` `{treatment}` when `{witness or 'anybody asks'}`"
+                f"invariant `{invariant.id}` does not hold: rule `{rule}` gives "
+                f"`{element}` `{treatment}` when `{witness}`"
             )
             report.error("WG207", message, invariant.position)
 
 
-def _reveals(main: Document, whole: Whole, report: Report, search: Search) -> None:
+def _reveals(main: Document, report: Report, policy: Compiled) -> None:
     public = main.reveals.get("public", frozenset())
     for requester in dict.fromkeys(("public", *main.reveals)):
         at: Position = main.reveals_at.get(requester, main.position)
         named = main.reveals.get(requester, frozenset()) | public
-        for fact, element in revealed(whole.rules, requester, named, search):
+        for fact, element in revealed(policy, requester, named):
             how = "can be shown" if fact == CONTACT_ROLES else "depends on it"
             message = f"`{requester}` can infer `{fact}`: `{element}` {how}"
             report.error("WG209", message, at, f"name `{fact}` under `reveals`, or change the rule")

@@ -1,11 +1,8 @@
 """Decide element by element what one requester may see; no values, no I/O, no clock.
 
-``result = min(caps, max(grants))``, each as far as the element supports it; no grant means
-withhold. An unknown attribute never
-satisfies a grant and always satisfies a cap; with ``unless`` it is the other way round. An
-element asked for gets what the policy allows (where the rule demands approval: only if
-approved); every other element gets ``min(allowed, public)``. What is granted to the anonymous
-public is granted to everybody, so that nobody sees less than the public unless a cap says so.
+What the policy allows is `evaluate`'s to say and `compiled`'s to answer. An element asked for gets
+what the policy allows (where the rule demands approval: only if approved); every other element
+gets ``min(allowed, public)``. So nobody sees less than the public unless a cap says so.
 
 All inputs are small closed enumerations, so decisions are memoised and interned: the same
 question about the same facts gives the same `Decision` object.
@@ -13,28 +10,20 @@ question about the same facts gives the same `Decision` object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from whoisgate.elements import ELEMENTS, Element, Kind
-from whoisgate.policy.model import (
-    ANONYMOUS_ATTRIBUTES,
-    WITHHOLD,
-    Atom,
-    Obligation,
-    Policy,
-    Rule,
-    Treatment,
-)
+from whoisgate.policy.compiled import compiled
+from whoisgate.policy.diagram import under, value
+from whoisgate.policy.evaluate import SILENCE, Context, Ruling
+from whoisgate.policy.model import ANONYMOUS_ATTRIBUTES, Obligation, Policy, Rule, Treatment
 from whoisgate.queries import Question, Requester
 from whoisgate.records import Facts
-
-Context = Mapping[str, str | None]
-"""Attribute to word, or None for unknown. ``disclose`` is filled in per element."""
 
 _MEMO: Final = 4096
 
@@ -56,19 +45,6 @@ class Approved(NamedTuple):
 
 
 NOTHING_APPROVED: Final = Approved()
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What the policy says of one element: the treatment and the rules that made it."""
-
-    treatment: Treatment = WITHHOLD
-    granted_by: tuple[str, ...] = ()
-    capped_by: tuple[str, ...] = ()
-    obligations: tuple[Obligation, ...] = ()
-
-
-_SILENCE: Final = Ruling()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +71,7 @@ class Decision:
 
     def treatment(self, element: Element) -> Treatment:
         """An element that no rule mentions is withheld."""
-        return self.rulings.get(element, _SILENCE).treatment
+        return self.rulings.get(element, SILENCE).treatment
 
     def releases(self, element: Element) -> bool:
         """Whether the element leaves as it is."""
@@ -103,16 +79,19 @@ class Decision:
 
 
 class Edition:
-    """The rules of one policy that are in force at one time; memoises decisions.
+    """One policy at one time, with these switches on; memoises decisions.
 
-    ``until`` is the next moment at which another edition may hold, or None.
+    ``rules`` are those in force; ``until`` is the next moment at which another edition may hold,
+    or None. Raises `TooManyCases` for a policy that cannot be compiled.
     """
 
-    def __init__(self, policy: Policy, rules: Iterable[Rule], until: datetime | None) -> None:
-        self.policy, self.rules, self.until = policy, tuple(rules), until
+    def __init__(self, policy: Policy, now: datetime, switches: frozenset[str]) -> None:
+        whole = compiled(policy)
+        state = whole.space.words(now, switches)
+        self.policy, self.until = policy, whole.space.until(now)
+        self.rules = tuple(r for r in policy.rules if in_force(r, now, switches))
         self._ids = frozenset(r.id for r in self.rules)
-        self._grants = _by_element(form for r in self.rules for form in granting_forms(r))
-        self._caps = _by_element(r for r in self.rules if r.action == "cap")
+        self._diagrams = [(e, under(s.diagram, state)) for e, s in whole.scope_of.items()]
         self._allowed = lru_cache(_MEMO)(self._decide_all)
         self._memo: dict[object, Decision] = {}
 
@@ -217,46 +196,32 @@ class Edition:
     ) -> Mapping[Element, Ruling]:
         words = dict(context)
         decided = {}
-        for element in ELEMENTS.values():
-            words["disclose"] = (
-                "allow" if element in allow else "deny" if element in deny else "absent"
-            )
-            ruling = self._decide_one(element, words)
+        for element, diagram in self._diagrams:
+            words["disclose"] = disclosed(element, allow, deny)
+            ruling = value(diagram, words)
             if ruling.treatment.kind is not Kind.WITHHOLD:
                 decided[element] = ruling
         return decided
 
-    def _decide_one(self, element: Element, words: Context) -> Ruling:
-        grants = [r for r in self._grants.get(element, ()) if grants_in(r, words)]
-        if not grants:
-            return _SILENCE
-        caps = [r for r in self._caps.get(element, ()) if caps_in(r, words)]
-        strength = {r.id: effect(r, element).strength for r in (*grants, *caps)}
-        best = max(strength[r.id] for r in grants)
-        used = [r for r in grants if strength[r.id] == best]
-        lowest = min((*used, *caps), key=lambda r: strength[r.id])
-        return Ruling(
-            effect(lowest, element),
-            tuple(dict.fromkeys(r.id for r in used)),
-            tuple(r.id for r in caps if strength[r.id] < best),
-            tuple(dict.fromkeys(o for r in used for o in r.obligations)),
-        )
-
 
 def edition(policy: Policy, now: datetime, switches: frozenset[str] = frozenset()) -> Edition:
     """The edition of ``policy`` at ``now`` with these switches on."""
-    active, moments = [], []
-    for rule in policy.rules:
-        periods = rule.in_force
-        moments += [m for p in periods for m in (p.since, p.until) if m is not None and m > now]
-        if all(
-            (p.since is None or p.since <= now)
-            and (p.until is None or now < p.until)
-            and (p.switch is None or p.switch in switches)
-            for p in periods
-        ):
-            active.append(rule)
-    return Edition(policy, active, min(moments, default=None))
+    return Edition(policy, now, switches)
+
+
+def in_force(rule: Rule, now: datetime, switches: frozenset[str]) -> bool:
+    """Whether every period of the rule is active."""
+    return all(
+        (p.since is None or p.since <= now)
+        and (p.until is None or now < p.until)
+        and (p.switch is None or p.switch in switches)
+        for p in rule.in_force
+    )
+
+
+def disclosed(element: Element, allow: frozenset[Element], deny: frozenset[Element]) -> str:
+    """The word of ``disclose`` for one element."""
+    return "allow" if element in allow else "deny" if element in deny else "absent"
 
 
 def question_context(question: Question, requester: Requester) -> dict[str, str | None]:
@@ -293,68 +258,8 @@ def tld_group(name: str) -> str:
     return "cctld" if len(name.rpartition(".")[2]) == 2 else "gtld"  # noqa: PLR2004  ISO 3166-1 alpha-2
 
 
-def effect(rule: Rule, element: Element) -> Treatment:
-    """What a rule comes to for one element: an unsupported treatment falls to the next lower."""
-    kind = element.supported(rule.treatment.kind)
-    return rule.treatment if kind is rule.treatment.kind else Treatment.plain(kind)
-
-
-def grants_in(rule: Rule, words: Context) -> bool:
-    """Whether a grant holds: every atom surely true, and its exception surely false."""
-    return all(words[a.attribute] in a.words for a in rule.when) and not (
-        rule.unless and all(_maybe(a, words) for a in rule.unless)
-    )
-
-
-def caps_in(rule: Rule, words: Context) -> bool:
-    """Whether a cap holds: no atom surely false, and its exception not surely true."""
-    return all(_maybe(a, words) for a in rule.when) and not (
-        rule.unless and all(words[a.attribute] in a.words for a in rule.unless)
-    )
-
-
-def _maybe(atom: Atom, words: Context) -> bool:
-    word = words[atom.attribute]
-    return word is None or word in atom.words
-
-
 def _flag(value: bool | None) -> str | None:  # noqa: FBT001  a fact, not a switch
     return None if value is None else str(value).lower()
-
-
-def granting_forms(rule: Rule) -> tuple[Rule, ...]:
-    """A rule in the forms in which it grants: as written, and as the public has it, for everybody.
-
-    None for a cap, and none for an obligation that nobody can discharge: that means withhold.
-    """
-    if rule.action != "grant" or any(o.after is None for o in rule.obligations):
-        return ()
-    public = _for_everybody(rule)
-    return (rule,) if public is None or public == rule else (rule, public)
-
-
-def _for_everybody(rule: Rule) -> Rule | None:
-    """The grant with the anonymous public's words filled in; None where the public has it never."""
-    if not all(ANONYMOUS_ATTRIBUTES[a.attribute] in a.words for a in rule.when if _said(a)):
-        return None
-    unless: tuple[Atom, ...] = ()
-    if all(_maybe(a, ANONYMOUS_ATTRIBUTES) for a in rule.unless if _said(a)):
-        unless = tuple(a for a in rule.unless if not _said(a))
-        if rule.unless and not unless:
-            return None
-    return replace(rule, when=tuple(a for a in rule.when if not _said(a)), unless=unless)
-
-
-def _said(atom: Atom) -> bool:
-    return atom.attribute in ANONYMOUS_ATTRIBUTES
-
-
-def _by_element(rules: Iterable[Rule]) -> dict[Element, list[Rule]]:
-    found: dict[Element, list[Rule]] = {}
-    for rule in rules:
-        for element in rule.elements:
-            found.setdefault(element, []).append(rule)
-    return found
 
 
 def _final(
@@ -388,4 +293,4 @@ def _beyond(
 
 
 def _opened(ruling: Ruling | None) -> tuple[Kind, int]:
-    return (ruling or _SILENCE).treatment.strength
+    return (ruling or SILENCE).treatment.strength

@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Final
 
 from whoisgate.elements import ELEMENTS, Element, Kind
-from whoisgate.policy.decide import Decision, Outcome, effect
+from whoisgate.policy.decide import Decision, Outcome
+from whoisgate.policy.evaluate import effect
 from whoisgate.policy.model import (
     ATTRIBUTES,
     QUESTION_ATTRIBUTES,

@@ -50,6 +50,11 @@ def load_named(name: str) -> Policy:
     return load(path)
 
 
+def load_any(where: str) -> Policy:
+    """The policy in a file whose name ends in ``.yaml`` or ``.yml``, or else one that ships."""
+    return load(Path(where)) if where.endswith((".yaml", ".yml")) else load_named(where)
+
+
 def _sound(policy: Policy | None, name: str, report: Report) -> Policy:
     if policy is None:
         raise refusal(name, report.findings)

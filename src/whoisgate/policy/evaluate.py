@@ -1,0 +1,117 @@
+"""What rules come to for one element in one context, evaluated plainly, rule by rule.
+
+``result = min(caps, max(grants))``, each as far as the element supports it; no grant means
+withhold. An unknown attribute never satisfies a grant and always satisfies a cap; with ``unless``
+it is the other way round. What is granted to the anonymous public is granted to everybody. This
+is the meaning of the language; `compiled` answers faster and must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from whoisgate.elements import Element
+from whoisgate.policy.model import (
+    ANONYMOUS_ATTRIBUTES,
+    WITHHOLD,
+    Atom,
+    Obligation,
+    Rule,
+    Treatment,
+)
+
+Context = Mapping[str, str | None]
+"""Attribute to word, or None for unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the policy says of one element: the treatment and the rules that made it."""
+
+    treatment: Treatment = WITHHOLD
+    granted_by: tuple[str, ...] = ()
+    capped_by: tuple[str, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+
+
+SILENCE: Final = Ruling()
+
+
+def evaluate(rules: Iterable[Rule], element: Element, words: Context) -> Ruling:
+    """The ruling of these rules; ``words`` has every attribute."""
+    touching = [r for r in rules if element in r.elements]
+    return settle(
+        element,
+        [r for r in touching if any(grants_in(form, words) for form in granting_forms(r))],
+        [r for r in touching if r.action == "cap" and caps_in(r, words)],
+    )
+
+
+def settle(element: Element, grants: Sequence[Rule], caps: Iterable[Rule]) -> Ruling:
+    """The ruling where these grants and caps hold, each named once."""
+    if not grants:
+        return SILENCE
+    best = max(effect(r, element).strength for r in grants)
+    used = [r for r in grants if effect(r, element).strength == best]
+    low = [r for r in caps if effect(r, element).strength < best]
+    lowest = min((*used, *low), key=lambda r: effect(r, element).strength)
+    return Ruling(
+        effect(lowest, element),
+        tuple(r.id for r in used),
+        tuple(r.id for r in low),
+        tuple(dict.fromkeys(o for r in used for o in r.obligations)),
+    )
+
+
+def effect(rule: Rule, element: Element) -> Treatment:
+    """What a rule comes to for one element: an unsupported treatment falls to the next lower."""
+    kind = element.supported(rule.treatment.kind)
+    return rule.treatment if kind is rule.treatment.kind else Treatment.plain(kind)
+
+
+def grants_in(rule: Rule, words: Context) -> bool:
+    """Whether a grant holds: every atom surely true, and its exception surely false."""
+    return all(words[a.attribute] in a.words for a in rule.when) and not (
+        rule.unless and all(_maybe(a, words) for a in rule.unless)
+    )
+
+
+def caps_in(rule: Rule, words: Context) -> bool:
+    """Whether a cap holds: no atom surely false, and its exception not surely true."""
+    return all(_maybe(a, words) for a in rule.when) and not (
+        rule.unless and all(words[a.attribute] in a.words for a in rule.unless)
+    )
+
+
+def _maybe(atom: Atom, words: Context) -> bool:
+    word = words[atom.attribute]
+    return word is None or word in atom.words
+
+
+def granting_forms(rule: Rule) -> tuple[Rule, ...]:
+    """A rule in the forms in which it grants: as written, and as the public has it, for everybody.
+
+    None for a cap, and none for an obligation that nobody can discharge: that means withhold.
+    """
+    if rule.action != "grant" or any(o.after is None for o in rule.obligations):
+        return ()
+    public = _for_everybody(rule)
+    return (rule,) if public is None or public == rule else (rule, public)
+
+
+def _for_everybody(rule: Rule) -> Rule | None:
+    """The grant with the anonymous public's words filled in; None where the public has it never."""
+    if not all(ANONYMOUS_ATTRIBUTES[a.attribute] in a.words for a in rule.when if _said(a)):
+        return None
+    unless: tuple[Atom, ...] = ()
+    if all(_maybe(a, ANONYMOUS_ATTRIBUTES) for a in rule.unless if _said(a)):
+        unless = tuple(a for a in rule.unless if not _said(a))
+        if rule.unless and not unless:
+            return None
+    return replace(rule, when=tuple(a for a in rule.when if not _said(a)), unless=unless)
+
+
+def _said(atom: Atom) -> bool:
+    return atom.attribute in ANONYMOUS_ATTRIBUTES
