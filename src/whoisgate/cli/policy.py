@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from whoisgate.cli import policy_diff
-from whoisgate.cli.output import AsJSON, print_json
+from whoisgate.cli import policy_diff, policy_test
+from whoisgate.cli.output import AsJSON, print_findings
 from whoisgate.policy.check import check_file
 
 app = typer.Typer(help="Read policies as the gate reads them.", no_args_is_help=True)
@@ -21,27 +21,12 @@ def check(
 ) -> None:
     """Show all findings with their positions; exit 1 if one of them is an error."""
     findings = [finding for file in files for finding in check_file(file)]
-    if as_json:
-        print_json(
-            [
-                {
-                    "code": f.code,
-                    "severity": f.severity,
-                    "message": f.message,
-                    "position": str(f.position) if f.position else None,
-                    "hint": f.hint,
-                }
-                for f in findings
-            ]
-        )
-    else:
-        for f in findings:
-            hint = f" ({f.hint})" if f.hint else ""
-            typer.echo(f"{f.position or '-'}: {f.severity} {f.code}: {f.message}{hint}")
-        if not findings:
-            typer.echo(f"{len(files)} checked, nothing found")
+    print_findings(findings, as_json=as_json)
+    if not findings and not as_json:
+        typer.echo(f"{len(files)} checked, nothing found")
     if any(f.severity == "error" for f in findings):
         raise typer.Exit(1)
 
 
 app.command("diff")(policy_diff.diff)
+app.command("test")(policy_test.run_suite)

@@ -137,10 +137,10 @@ def _missing(rule: Rule, words: _Words, *, asked: bool) -> tuple[str, ...]:
 
 def _clauses(rule: Rule, words: _Words) -> list[str]:
     """The clauses on question and requester that do not hold."""
-    found = [_clause(a) for a in rule.when if _said(a) and _fails(a, words)]
+    found = [clause(a) for a in rule.when if _said(a) and _fails(a, words)]
     excepted = [a for a in rule.unless if _said(a)]
     if excepted and len(excepted) == len(rule.unless) and _maybe(excepted, words):
-        found.append(f"not ({' and '.join(map(_clause, excepted))})")
+        found.append(f"not ({' and '.join(map(clause, excepted))})")
     return found
 
 
@@ -197,7 +197,7 @@ def _said(atom: Atom) -> bool:
     return atom.attribute in QUESTION_ATTRIBUTES
 
 
-def _clause(atom: Atom) -> str:
+def clause(atom: Atom) -> str:
     """An atom in plain words: ``approval: granted or standing``, ``requester: not public``."""
     others = frozenset(str(w) for w in ATTRIBUTES[atom.attribute]) - atom.words
     if len(atom.words) > _SPELLED and 0 < len(others) < len(atom.words):

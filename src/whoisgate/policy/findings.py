@@ -92,7 +92,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word, words, n=1) if len(word) <= _LONGEST_WORD else []
     if close:
         return f"did you mean `{close[0]}`?"
-    return f"expected one of `{', '.join(words)}`" if len(words) <= _SHORT_LIST else ""
+    return f"expected one of `{', '.join(words)}`" if 0 < len(words) <= _SHORT_LIST else ""
 
 
 def quoted(text: str) -> str:
