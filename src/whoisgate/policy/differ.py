@@ -13,9 +13,20 @@ from typing import Final, Literal
 
 from whoisgate.elements import Element, Kind
 from whoisgate.policy.compiled import KNOWN, PUBLIC, Compiled, Space, compiled, reached
-from whoisgate.policy.diagram import Diagram, Maker, count, find, mapped, paired, values, within
+from whoisgate.policy.diagram import (
+    Box,
+    Diagram,
+    Domains,
+    Maker,
+    count,
+    find,
+    mapped,
+    paired,
+    values,
+    within,
+)
 from whoisgate.policy.evaluate import Ruling
-from whoisgate.policy.model import Obligation, Policy, Treatment
+from whoisgate.policy.model import QUESTION_ATTRIBUTES, Obligation, Policy, Treatment
 
 Direction = Literal["released", "withheld", "changed", "obligations"]
 
@@ -64,6 +75,8 @@ class Difference:
 
 _Given = tuple[Treatment, tuple[Obligation, ...]]
 _Pair = tuple[_Given, _Given]
+_ASKING: Final[Box] = {a: PUBLIC[a] for a in QUESTION_ATTRIBUTES}
+"""What the anonymous public says of itself; a record's facts are free."""
 
 
 def diff(old: Policy, new: Policy) -> Difference:
@@ -86,7 +99,7 @@ def _changes(one: Compiled, other: Compiled) -> Iterator[Change]:
     for element, scope in one.scope_of.items():
         both = scope.diagram, other.scope_of[element].diagram
         if both not in known:
-            before, after = (mapped(d, _given, given) for d in both)
+            before, after = (_owing(d, one.space.domains, given) for d in both)
             changed = (
                 () if before is after else _of(paired(before, after, one.space.domains, pairs), one)
             )
@@ -95,9 +108,14 @@ def _changes(one: Compiled, other: Compiled) -> Iterator[Change]:
             yield replace(change, elements=(element,))
 
 
-def _given(ruling: Ruling) -> _Given:
-    shown = ruling.treatment.kind is not Kind.WITHHOLD
-    return ruling.treatment, ruling.obligations if shown else ()
+def _owing(diagram: Diagram[Ruling], domains: Domains, given: Maker[_Given]) -> Diagram[_Given]:
+    """Treatment and duties; what the public sees alike on equal facts brings no duty (`decide`)."""
+    known = mapped(diagram, lambda r: (r.treatment, r.obligations), given)
+    if not any(duties for _, duties in values(known)):
+        return known
+    public = mapped(known, lambda g: g[0].strength, Maker(given.budget), _ASKING)
+    both = paired(known, public, domains, Maker(given.budget))
+    return mapped(both, lambda g: (g[0][0], g[0][1] if g[0][0].strength > g[1] else ()), given)
 
 
 def _of(diagram: Diagram[_Pair], policy: Compiled) -> Iterator[Change]:
