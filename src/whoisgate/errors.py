@@ -127,7 +127,7 @@ class Finding:
     """One thing wrong with a policy, or worth a look; ``code`` is a stable WG2xx number."""
 
     code: str
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "warning", "note"]
     message: str
     position: Position | None
     hint: str = ""

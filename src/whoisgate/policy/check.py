@@ -18,8 +18,8 @@ from whoisgate.policy.compose import Bundle, Find, Whole, compose, find_nothing,
 from whoisgate.policy.diagram import TooManyCases
 from whoisgate.policy.files import finder, is_draft, read_file
 from whoisgate.policy.findings import Report, TooManyFindings
-from whoisgate.policy.model import Policy, Rule
-from whoisgate.policy.prove import breaches, conflicts, idle, revealed
+from whoisgate.policy.model import RELEASE, Policy, Rule
+from whoisgate.policy.prove import breaches, conflicts, idle, revealed, widened
 from whoisgate.policy.read import CONTACT_ROLES, Document
 
 _SHOWN = 3
@@ -121,6 +121,7 @@ def _proofs(main: Document, whole: Whole, report: Report) -> None:
         _conflicts(report, policy)
         _invariants(whole, report, policy)
         _reveals(main, report, policy)
+        _widening(main, whole, report, policy)
     except TooManyCases as bound:
         hint = "fewer conditions in caps and `unless` need fewer cases"
         report.error("WG215", str(bound), main.position, hint)
@@ -166,6 +167,21 @@ def _reveals(main: Document, report: Report, policy: Compiled) -> None:
             how = "can be shown" if fact == CONTACT_ROLES else "depends on it"
             message = f"`{requester}` can infer `{fact}`: `{element}` {how}"
             report.error("WG209", message, at, f"name `{fact}` under `reveals`, or change the rule")
+
+
+def _widening(main: Document, whole: Whole, report: Report, policy: Compiled) -> None:
+    """What each included policy's elements gain by the rest: meant, perhaps, but to be seen."""
+    for include in main.includes:
+        part = [r for r in whole.rules if r.id.startswith(f"{include.name}/")]
+        periods = (include.in_force,) if include.in_force else ()
+        holds = Rule("", "grant", RELEASE, frozenset(), include.when, in_force=periods)
+        inside = policy.space.condition(holds).when
+        for elements, before, after, witness in widened(policy, part, inside):
+            message = (
+                f"beside `{include.name}`, other rules give {_named(elements)} "
+                f"`{after}` where it gives `{before}`, as when `{witness}`"
+            )
+            report.note("WG217", message, include.position)
 
 
 def _named(elements: Iterable[Element]) -> str:
