@@ -112,6 +112,20 @@ def test_tells_other_obligations_apart():
     )
 
 
+def test_sees_no_duty_for_what_the_public_sees_alike():
+    duty = Obligation("notify_registrant", timedelta(days=9))
+    given = Atom("case", frozenset({"given"}))
+    agreed = Atom("publish_consent", frozenset({"true"}))
+    asked = Rule("A", "grant", RELEASE, frozenset({EMAIL}), (given,), obligations=(duty,))
+    free = replace(asked, obligations=())
+    everybody = Rule("P", "grant", RELEASE, frozenset({EMAIL}))
+    assert not diff(policy_of([everybody]), policy_of([everybody, asked]))
+    consent = replace(everybody, when=(agreed,))
+    (change,) = diff(policy_of([consent, free]), policy_of([consent, asked])).changes
+    assert (change.direction, change.duties_after) == ("obligations", (duty,))
+    assert "publish_consent=true" not in change.witness
+
+
 def test_sees_what_a_date_or_switch_alone_opens():
     grant = Rule("G", "grant", RELEASE, frozenset({EMAIL}))
     later = InForce(since=datetime(2027, 1, 1, tzinfo=UTC), switch="open")
