@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from whoisgate.policy import check_text
+from whoisgate.policy import check_text, load_text
+from whoisgate.policy.coverage import coverage
+from whoisgate.policy.findings import Report
+from whoisgate.policy.mutate import Verdict, attempt
+from whoisgate.policy.suite import read_suite, run
 
 GUIDE = Path(__file__).parents[2] / "docs" / "policy-language.md"
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+WRITTEN = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+SUITES = [text for text in WRITTEN if "\nsuite: " in text]
+EXAMPLES = [text for text in WRITTEN if text not in SUITES]
 HEAD = 'whoisgate: 1\npolicy: example\nversion: "1"\nelements: 1\n'
 ALL = "contact_roles, registrant_kind, disclose, region, publish_consent, organization_consent"
 OPEN = "  - {id: OPEN, grant: release, elements: [domain.status]}\n"
@@ -44,3 +50,17 @@ def test_shows_python_that_runs():
         str(GUIDE), module_relative=False, optionflags=doctest.ELLIPSIS
     )
     assert (failed, tried > 5) == (0, True)
+
+
+@pytest.mark.parametrize("text", SUITES)
+def test_shows_suites_that_let_no_mutant_survive(text):
+    name = re.search(r"^suite: ([a-z-]+)", text, re.MULTILINE)[1]
+    policy = load_text(next(e for e in EXAMPLES if f"\npolicy: {name}\n" in e))
+    suite = read_suite(text, "suite.yaml", policy, Report())
+    assert run(policy, suite) == []
+    assert coverage(policy, suite).untried == ()
+    assert Verdict.SURVIVED not in {t.verdict for t in attempt(policy, suite)}
+
+
+def test_shows_a_suite():
+    assert SUITES

@@ -141,6 +141,42 @@ def test_unknown_is_a_word_of_every_attribute():
     assert case.context["tld_group"] is None
 
 
+def test_a_case_about_several_words_is_about_each_of_them():
+    several = PUBLIC.replace(
+        "release",
+        "when: {case: [given, absent], region: {not: eea}, tld_group: [unknown, gtld]}, release",
+        1,
+    )
+    assert [c.name for c in suite(several).cases] == [
+        "the public (case: given, tld_group: gtld)",
+        "the public (case: given, tld_group: unknown)",
+        "the public (case: absent, tld_group: gtld)",
+        "the public (case: absent, tld_group: unknown)",
+    ]
+    assert {(c.context["region"], c.position.line) for c in suite(several).cases} == {("other", 5)}
+    some = failures(
+        OFFICER.replace("approval: granted", "approval: {not: none}, case: absent").replace(
+            "other", "unknown, registrant_kind: natural"
+        )
+    )
+    assert len(some) == 2
+
+
+def test_more_contexts_than_are_tried_are_refused():
+    whole = ", ".join(f"{a}: {{not: unknown}}" for a in ATTRIBUTES if a != "disclose")
+    found, findings = read(text(f"  - {{name: a, when: {{{whole}}}}}\n"))
+    assert found is None
+    assert [(f.code, f.position.line) for f in findings] == [("WG215", 5)]
+
+
+def test_obligations_are_those_of_what_is_asked():
+    asked = OFFICER + "    ask: registrant.name\n"
+    assert failures(asked) == []
+    assert failures(asked.replace("ask: registrant.name", "ask: [domain.status, tech.name]"))
+    free = asked.split("    obligations")[0]
+    assert failures(free + "    ask: domain.status\n") == []
+
+
 def test_all_cases_hold():
     assert failures(ALL) == []
 
@@ -253,7 +289,14 @@ BAD = [
     (text("  - {name: a, when: ^x}\n"), "WG201", "expected a table"),
     (text("  - {name: a, when: {^requestr: csirt}}\n"), "WG202", "did you mean `requester`?"),
     (text("  - {name: a, when: {requester: ^csrit}}\n"), "WG202", "did you mean `csirt`?"),
-    (text("  - {name: a, when: {requester: ^[csirt]}}\n"), "WG201", "expected a word"),
+    (text("  - {name: a, when: {requester: ^[]}}\n"), "WG201", "expected at least one word"),
+    (
+        text("  - {name: a, when: {requester: [public, ^csrit]}}\n"),
+        "WG202",
+        "did you mean `csirt`?",
+    ),
+    (text("  - {name: a, when: {requester: {^no: csirt}}}\n"), "WG202", "did you mean `not`?"),
+    (text("  - {name: a, when: {requester: {not: ^x}}}\n"), "WG202", "unknown word `x`"),
     (text("  - {name: a, when: {case: ^17}}\n"), "WG202", "case: unknown word `17`"),
     (text("  - {name: a, when: {^disclose: deny}}\n"), "WG201", "beside `when`"),
     (text("  - {name: a, disclose: {^tech.fux: deny}}\n"), "WG203", "did you mean `tech.fax`?"),
@@ -418,7 +461,15 @@ def test_an_atom_decides_exactly_if_the_rule_holds_without_it(draw, policy_of, n
         )  # fmt: skip
         words = {**USUAL, **{a: rng.choice((*w, None)) for a, w in pool.items()}}
         case = Case(
-            "", NOON, frozenset(), words, {element: words["disclose"]}, {}, frozenset(), START
+            "",
+            NOON,
+            frozenset(),
+            words,
+            {element: words["disclose"]},
+            {},
+            frozenset(),
+            frozenset(),
+            START,
         )
         missing = coverage(policy_of([grant]), Suite((case,))).untried
         for atom in known:

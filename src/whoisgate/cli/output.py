@@ -26,25 +26,25 @@ def print_json(value: JSON) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_findings(findings: Iterable[Finding], *, as_json: bool) -> None:
-    """What was found in a policy or a suite, one a line or as one list."""
-    if as_json:
-        print_json(
-            [
-                {
-                    "code": f.code,
-                    "severity": f.severity,
-                    "message": f.message,
-                    "position": str(f.position) if f.position else None,
-                    "hint": f.hint,
-                }
-                for f in findings
-            ]
-        )
-        return
+def print_findings(findings: Iterable[Finding]) -> None:
+    """What was found in a policy or a suite, one a line."""
     for f in findings:
         hint = f" ({f.hint})" if f.hint else ""
         typer.echo(f"{f.position or '-'}: {f.severity} {f.code}: {f.message}{hint}")
+
+
+def listed(findings: Iterable[Finding]) -> list[JSON]:
+    """The same for a program."""
+    return [
+        {
+            "code": f.code,
+            "severity": f.severity,
+            "message": f.message,
+            "position": str(f.position) if f.position else None,
+            "hint": f.hint,
+        }
+        for f in findings
+    ]
 
 
 def fail(error: WhoisgateError, *, as_json: bool) -> None:

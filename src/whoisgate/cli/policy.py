@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from whoisgate.cli import policy_diff, policy_test
-from whoisgate.cli.output import AsJSON, print_findings
+from whoisgate.cli.output import AsJSON, listed, print_findings, print_json
 from whoisgate.policy.check import check_file
 
 app = typer.Typer(help="Read policies as the gate reads them.", no_args_is_help=True)
@@ -21,9 +21,12 @@ def check(
 ) -> None:
     """Show all findings with their positions; exit 1 if one of them is an error."""
     findings = [finding for file in files for finding in check_file(file)]
-    print_findings(findings, as_json=as_json)
-    if not findings and not as_json:
-        typer.echo(f"{len(files)} checked, nothing found")
+    if as_json:
+        print_json(listed(findings))
+    else:
+        print_findings(findings)
+        if not findings:
+            typer.echo(f"{len(files)} checked, nothing found")
     if any(f.severity == "error" for f in findings):
         raise typer.Exit(1)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
@@ -12,22 +14,23 @@ from typing import Annotated, Final
 import typer
 
 from whoisgate.audit.draft import JSON
-from whoisgate.cli.output import AsJSON, print_findings, print_json
+from whoisgate.cli.output import AsJSON, listed, print_findings, print_json
 from whoisgate.errors import PolicyError, Position
 from whoisgate.policy.coverage import Coverage, coverage
 from whoisgate.policy.explain import clause
-from whoisgate.policy.files import read_file
+from whoisgate.policy.files import read_file, shipped_folder
 from whoisgate.policy.findings import Report, refusal
-from whoisgate.policy.load import load
+from whoisgate.policy.load import load_any
 from whoisgate.policy.model import Obligation, Policy
 from whoisgate.policy.mutate import Mutant, Tried, Verdict, attempt, mutants
 from whoisgate.policy.suite import Failure, Suite, Wrong, read_suite, run
 
 _TOLD_AFTER_S: Final = 1.0
+_TOLD_AGAIN_S: Final = 0.2
 
 
 def run_suite(
-    file: Annotated[Path, typer.Argument(help="A policy in YAML.")],
+    policy: Annotated[str, typer.Argument(help="A policy's file, or the name of one that ships.")],
     suite: Annotated[
         Path | None, typer.Option(help="Its suite. [default: suites/NAME.yaml beside it]")
     ] = None,
@@ -41,68 +44,63 @@ def run_suite(
 ) -> None:
     """Run a policy's suite; exit 1 if a case fails or, with --mutate, a mutant survives."""
     try:
-        policy = load(file)
-        tests = _suite(suite or file.parent / "suites" / file.name, policy)
+        whole, tests = _read(policy, suite)
     except PolicyError as error:
-        print_findings(error.findings, as_json=as_json)
+        if not error.findings:
+            raise
+        if as_json:
+            print_json({"findings": listed(error.findings)})
+        else:
+            print_findings(error.findings)
         raise typer.Exit(1) from None
-    failures = run(policy, tests)
-    said: dict[str, JSON] = {
-        "policy": policy.name,
-        "cases": len(tests.cases),
-        "failed": [_failure(f) for f in failures],
-    }
-    if not as_json:
-        _print_failures(failures, tests)
-    if covered:
-        found = coverage(policy, tests)
-        said["coverage"] = _coverage(found)
-        if not as_json:
-            _print_coverage(found)
-    survived = 0
-    if mutate and not failures:
-        counts, survivors = _mutate(policy, tests)
-        survived = len(survivors)
-        said["mutants"] = {**counts, "survivors": [_survivor(t) for t in survivors]}
-        if not as_json:
-            _print_mutants(counts, survivors)
-    elif mutate and not as_json:
-        typer.echo("mutants: none tried, because the suite fails for the policy itself")
+    failures = run(whole, tests)
+    found = coverage(whole, tests) if covered else None
+    tried = _mutate(whole, tests) if mutate and not failures else []
     if as_json:
-        print_json(said)
-    raise typer.Exit(int(bool(failures or survived)))
+        print_json(
+            {
+                "policy": whole.name,
+                "cases": len(tests.cases),
+                "failed": [_failure(f) for f in failures],
+                "coverage": _coverage(found) if found else None,
+                "mutants": _mutants(tried) if tried else None,
+            }
+        )
+    else:
+        _print_failures(failures, tests)
+        if found:
+            _print_coverage(found)
+        if mutate:
+            _print_mutants(tried)
+    raise typer.Exit(int(bool(failures) or any(t.verdict is Verdict.SURVIVED for t in tried)))
 
 
-def _suite(path: Path, policy: Policy) -> Suite:
-    report = Report()
+def _read(policy: str, suite: Path | None) -> tuple[Policy, Suite]:
+    whole, report = load_any(policy), Report()
+    beside = Path(policy).parent if policy.endswith((".yaml", ".yml")) else shipped_folder()
+    path = suite or beside / "suites" / f"{Path(policy).stem}.yaml"
     text = read_file(path, report)
-    suite = None if text is None else read_suite(text, str(path), policy, report)
-    if suite is None:
+    tests = None if text is None else read_suite(text, str(path), whole, report)
+    if tests is None:
         raise refusal(path.name, report.findings)
-    return suite
+    return whole, tests
 
 
-def _mutate(policy: Policy, suite: Suite) -> tuple[dict[str, int], list[Tried]]:
-    """How many mutants met which end, and those that survived."""
-    every = list(mutants(policy.rules))
-    counts = {"made": len(every), **dict.fromkeys(map(str, Verdict), 0)}
-    survivors = []
-    for tried in attempt(policy, suite, _telling(every)):
-        counts[tried.verdict] += 1
-        if tried.verdict is Verdict.SURVIVED:
-            survivors.append(tried)
-    return counts, survivors
+def _mutate(policy: Policy, suite: Suite) -> list[Tried]:
+    return list(attempt(policy, suite, _telling(list(mutants(policy.rules)))))
 
 
-def _telling(every: list[Mutant]) -> Iterator[Mutant]:
+def _telling(every: Sequence[Mutant]) -> Iterator[Mutant]:
     """The mutants; how far it is, for a person who has waited a second."""
-    start = last = monotonic()
+    due = monotonic() + _TOLD_AFTER_S
+    told = 0
     for done, mutant in enumerate(every):
         yield mutant
-        now = monotonic()
-        if sys.stderr.isatty() and now - start > _TOLD_AFTER_S and now - last > _TOLD_AFTER_S / 10:
-            last = now
-            typer.echo(f"\r{done + 1} of {len(every)} mutants\r", err=True, nl=False)
+        if sys.stderr.isatty() and monotonic() > due:
+            due, told = monotonic() + _TOLD_AGAIN_S, done + 1
+            typer.echo(f"\r{told} of {len(every)} mutants\r", err=True, nl=False)
+    if told:
+        typer.echo(f"\r{' ' * len(f'{told} of {len(every)} mutants')}\r", err=True, nl=False)
 
 
 def _print_failures(failures: Sequence[Failure], suite: Suite) -> None:
@@ -126,7 +124,8 @@ def _duties(duties: Iterable[Obligation]) -> str:
 
 
 def _duty(duty: Obligation) -> str:
-    return f"{duty.do} after {duty.after}".removesuffix(", 0:00:00")
+    hours = (duty.after or timedelta()) // timedelta(hours=1)
+    return f"{duty.do} after {f'{hours}h' if hours % 24 else f'{hours // 24}d'}"
 
 
 def _failure(failure: Failure) -> JSON:
@@ -183,21 +182,29 @@ def _coverage(found: Coverage) -> JSON:
     }
 
 
-def _print_mutants(counts: dict[str, int], survivors: Iterable[Tried]) -> None:
+def _print_mutants(tried: Sequence[Tried]) -> None:
+    if not tried:
+        typer.echo("no mutant tried, because the suite fails for the policy itself")
+        return
+    survivors = [t for t in tried if t.verdict is Verdict.SURVIVED]
     for (rule, case), some in groupby(survivors, lambda t: (t.mutant.rule, _flow(t.case))):
         typer.echo(f"{rule.position}: rule `{rule.id}`: what survives for want of a case like")
         typer.echo(f"  {case or 'when: the public asks'}")
-        for tried in some:
-            more = len(tried.elements) - 1
-            which = f"{tried.elements[0]}{f' and {more} more' if more else ''}"
-            change = f"`{tried.before}` becomes `{tried.after}`"
-            if tried.before == tried.after:
+        for one in some:
+            more = len(one.elements) - 1
+            which = f"{one.elements[0]}{f' and {more} more' if more else ''}"
+            change = f"`{one.before}` becomes `{one.after}`"
+            if one.before == one.after:
                 change = "other obligations"
-            typer.echo(f"    {tried.mutant.what} ({which}: {change})")
-    typer.echo(
-        f"{counts['made']} mutants: {counts['caught']} caught, {counts['survived']} survived, "
-        f"{counts['equivalent']} equivalent"
-    )
+            typer.echo(f"    {one.mutant.what} ({which}: {change})")
+    ends = ", ".join(f"{n} {end}" for end, n in _ends(tried).items())
+    typer.echo(f"{len(tried)} mutants: {ends}")
+
+
+def _ends(tried: Iterable[Tried]) -> dict[str, int]:
+    """How many mutants met which end."""
+    counts = Counter(t.verdict for t in tried)
+    return {verdict.value: counts[verdict] for verdict in Verdict}
 
 
 def _flow(value: object) -> str:
@@ -211,15 +218,23 @@ def _flow(value: object) -> str:
     return ", ".join(parts)
 
 
-def _survivor(tried: Tried) -> JSON:
+def _mutants(tried: Sequence[Tried]) -> JSON:
     return {
-        "rule": tried.mutant.rule.id,
-        "position": _place(tried.mutant.rule.position),
-        "what": tried.mutant.what,
-        "elements": [e.name for e in tried.elements],
-        "before": str(tried.before),
-        "after": str(tried.after),
-        "case": {k: list(v) if isinstance(v, tuple) else v for k, v in tried.case.items()},
+        "made": len(tried),
+        **_ends(tried),
+        "survivors": [
+            {
+                "rule": t.mutant.rule.id,
+                "position": _place(t.mutant.rule.position),
+                "what": t.mutant.what,
+                "elements": [e.name for e in t.elements],
+                "before": str(t.before),
+                "after": str(t.after),
+                "case": {k: list(v) if isinstance(v, tuple) else v for k, v in t.case.items()},
+            }
+            for t in tried
+            if t.verdict is Verdict.SURVIVED
+        ],
     }
 
 

@@ -36,7 +36,8 @@ class Change:
     """Elements that change alike, for the public or for known requesters.
 
     ``direction``: newly ``released`` (withheld before), newly ``withheld``, ``changed`` (treated
-    differently), or other ``obligations`` alone. ``witness`` is one question that shows it.
+    differently), or other ``obligations`` alone: those of elements that are shown more openly than
+    to the public, for a gate owes no others. ``witness`` is one question that shows it.
     """
 
     elements: tuple[Element, ...]
@@ -73,10 +74,9 @@ class Difference:
         )
 
 
+_ANONYMOUS: Final[Box] = {a: PUBLIC[a] for a in QUESTION_ATTRIBUTES}
 _Given = tuple[Treatment, tuple[Obligation, ...]]
 _Pair = tuple[_Given, _Given]
-_ASKING: Final[Box] = {a: PUBLIC[a] for a in QUESTION_ATTRIBUTES}
-"""What the anonymous public says of itself; a record's facts are free."""
 
 
 def diff(old: Policy, new: Policy) -> Difference:
@@ -99,7 +99,7 @@ def _changes(one: Compiled, other: Compiled) -> Iterator[Change]:
     for element, scope in one.scope_of.items():
         both = scope.diagram, other.scope_of[element].diagram
         if both not in known:
-            before, after = (_owing(d, one.space.domains, given) for d in both)
+            before, after = (_given(d, one.space.domains, given) for d in both)
             changed = (
                 () if before is after else _of(paired(before, after, one.space.domains, pairs), one)
             )
@@ -108,14 +108,16 @@ def _changes(one: Compiled, other: Compiled) -> Iterator[Change]:
             yield replace(change, elements=(element,))
 
 
-def _owing(diagram: Diagram[Ruling], domains: Domains, given: Maker[_Given]) -> Diagram[_Given]:
-    """Treatment and duties; what the public sees alike on equal facts brings no duty (`decide`)."""
-    known = mapped(diagram, lambda r: (r.treatment, r.obligations), given)
-    if not any(duties for _, duties in values(known)):
-        return known
-    public = mapped(known, lambda g: g[0].strength, Maker(given.budget), _ASKING)
-    both = paired(known, public, domains, Maker(given.budget))
-    return mapped(both, lambda g: (g[0][0], g[0][1] if g[0][0].strength > g[1] else ()), given)
+def _given(diagram: Diagram[Ruling], domains: Domains, maker: Maker[_Given]) -> Diagram[_Given]:
+    """What is given, and what is owed for it: nothing for what the public is given as well."""
+    public = mapped(diagram, lambda ruling: ruling.treatment, Maker(maker.budget), _ANONYMOUS)
+
+    def given(both: tuple[Ruling, Treatment]) -> _Given:
+        ruling, to_all = both
+        beyond = ruling.treatment.strength > to_all.strength
+        return ruling.treatment, ruling.obligations if beyond else ()
+
+    return mapped(paired(diagram, public, domains, Maker(maker.budget)), given, maker)
 
 
 def _of(diagram: Diagram[_Pair], policy: Compiled) -> Iterator[Change]:

@@ -77,7 +77,8 @@ class Tried:
 
     Of one that survived: ``elements`` are some that it treats otherwise, ``before`` and ``after``
     their treatments, and ``case`` where it does, in the words of a suite: ``at`` and ``switches``
-    where they matter, ``when``, and ``disclose`` of the first element.
+    where they matter, ``when``, ``disclose`` of the first element, and ``ask`` where obligations
+    alone differ.
     """
 
     mutant: Mutant
@@ -190,6 +191,8 @@ def _tried(policy: Policy, mutant: Mutant, single: dict[Element, Policy]) -> Tri
         if changes:
             c = changes[0]
             case = _case(policy, c.witness, first)
+            if c.direction == "obligations":
+                case["ask"] = (first.name,)
             return Tried(mutant, Verdict.SURVIVED, elements, c.before, c.after, case)
     return Tried(mutant, Verdict.EQUIVALENT)
 
@@ -244,18 +247,22 @@ class _Trial:
     def __init__(self, policy: Policy, case: Case) -> None:
         self._case = case
         self._words = {e: case.words(e) for e in ELEMENTS.values()}
-        self._plain = not case.disclose
         self._held: dict[Element, list[Rule]] = {e: [] for e in ELEMENTS.values()}
+        self._holding: dict[str, frozenset[Element]] = {}
         for rule in policy.rules:
-            for element in self._where(rule, granting_forms(rule)):
+            self._holding[rule.id] = self._where(rule, granting_forms(rule))
+            for element in self._holding[rule.id]:
                 self._held[element].append(rule)
-        self._owed = {e: _owed(_settled(e, held)) for e, held in self._held.items()}
+        self._owed = {e: self._owes(e, _settled(e, held)) for e, held in self._held.items()}
 
     def fails(self, old: Rule, new: _Forms) -> bool:
         """Whether the case fails once the rules ``new`` stand instead of ``old``."""
-        now: dict[Element, list[Rule]] = {e: [] for e in old.elements if old in self._held[e]}
+        now: dict[Element, list[Rule]] = {e: [] for e in self._holding[old.id]}
         for rule, forms in new:
-            for element in self._where(rule, forms):
+            where = self._where(rule, forms)
+            if where == self._holding[old.id] and _gives(rule) == _gives(old):
+                return False
+            for element in where:
                 now.setdefault(element, []).append(rule)
         owed = {}
         for element, rules in now.items():
@@ -263,19 +270,27 @@ class _Trial:
             ruling = _settled(element, [*rest, *rules])
             if ruling.treatment != self._case.treatments.get(element, WITHHOLD):
                 return True
-            owed[element] = _owed(ruling)
+            owed[element] = self._owes(element, ruling)
         if all(owed[e] == self._owed[e] for e in owed):
             return False
         return frozenset().union(*{**self._owed, **owed}.values()) != self._case.obligations
 
-    def _where(self, rule: Rule, forms: tuple[Rule, ...]) -> Iterable[Element]:
+    def _owes(self, element: Element, ruling: Ruling) -> frozenset[Obligation]:
+        shown = ruling.treatment.kind is not Kind.WITHHOLD and element in self._case.asked
+        return frozenset(ruling.obligations if shown else ())
+
+    def _where(self, rule: Rule, forms: tuple[Rule, ...]) -> frozenset[Element]:
         """The elements for which a rule holds in this case."""
         if not in_force(rule, self._case.at, self._case.switches):
-            return ()
-        if self._plain:
-            words = next(iter(self._words.values()))
-            return rule.elements if _holds(rule, forms, words) else ()
-        return [e for e in rule.elements if _holds(rule, forms, self._words[e])]
+            return frozenset()
+        if self._case.disclose:
+            return frozenset(e for e in rule.elements if _holds(rule, forms, self._words[e]))
+        words = next(iter(self._words.values()))
+        return rule.elements if _holds(rule, forms, words) else frozenset()
+
+
+def _gives(rule: Rule) -> tuple[Treatment, tuple[Obligation, ...]]:
+    return rule.treatment, rule.obligations
 
 
 def _holds(rule: Rule, forms: tuple[Rule, ...], words: Mapping[str, str | None]) -> bool:
@@ -291,7 +306,3 @@ def _settled(element: Element, held: Iterable[Rule]) -> Ruling:
         [r for r in known if r.action == "grant"],
         [r for r in known if r.action == "cap"],
     )
-
-
-def _owed(ruling: Ruling) -> frozenset[Obligation]:
-    return frozenset(ruling.obligations if ruling.treatment.kind is not Kind.WITHHOLD else ())

@@ -1,20 +1,23 @@
 """Tests of a policy as data: a suite of cases, each a context and what may be seen in it.
 
 A case says what the policy allows for every element, as if all were asked for: an element that it
-does not list must be withheld, an obligation that it does not list must not be owed. Reads a
+does not list must be withheld, an obligation that it does not list must not be owed. Where it
+names several words of an attribute, it must hold for each, in every combination. Reads a
 suite's text with all errors at once, and runs it against the policy; opens no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
+from math import prod
 from typing import Final
 
 from whoisgate.elements import ELEMENTS, Element
 from whoisgate.errors import Position
-from whoisgate.policy.decide import edition
+from whoisgate.policy.decide import Edition, edition
 from whoisgate.policy.evaluate import Context, effect, evaluate
 from whoisgate.policy.explain import clause
 from whoisgate.policy.fields import (
@@ -41,9 +44,10 @@ from whoisgate.policy.model import (
     Treatment,
 )
 from whoisgate.policy.read import KINDS, Reader
-from whoisgate.policy.text import Node, read_nodes
+from whoisgate.policy.text import Node, Table, read_nodes
 from whoisgate.records import Facts
 
+MAX_CONTEXTS: Final = 10_000
 UNKNOWN: Final = "unknown"
 USUAL: Final[Context] = {
     **ANONYMOUS_ATTRIBUTES,
@@ -54,8 +58,9 @@ USUAL: Final[Context] = {
 }
 """What a case is about where it says nothing: the public, and a record of which little is known."""
 
+_ALL: Final = frozenset(ELEMENTS.values())
 _TREATED: Final = tuple(name for name, kind in KINDS.items() if kind is not WITHHOLD.kind)
-_CASE: Final = ("at", "switches", "when", "disclose", "obligations", *_TREATED)
+_CASE: Final = ("at", "switches", "when", "disclose", "obligations", "ask", *_TREATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ class Case:
     """One context and what must be seen in it; ``treatments`` leaves out what is withheld.
 
     ``context`` has every attribute but ``disclose``, which belongs to an element and stands in
-    ``disclose``.
+    ``disclose``. ``obligations`` are those of ``asked`` together, as the rules bring them: also of
+    what the public sees as well, for which a gate owes none.
     """
 
     name: str
@@ -72,6 +78,7 @@ class Case:
     context: Context
     disclose: Mapping[Element, str]
     treatments: Mapping[Element, Treatment]
+    asked: frozenset[Element]
     obligations: frozenset[Obligation]
     position: Position
 
@@ -91,7 +98,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The cases for one policy, in the order of the file."""
+    """The cases for one policy, in the order of the file: one for each context that is named."""
 
     cases: tuple[Case, ...]
 
@@ -121,16 +128,10 @@ def _suite(root: Node, policy: Policy, report: Report) -> Suite:
         known_word(named, report, "suite", (policy.name,))
     usual = moment(at, report) if at else None
     reader = _Cases(report, policy, usual)
-    cases = tuple(case for node in top.items("cases") if (case := reader.case(node)))
+    cases = [case for node in top.items("cases") for case in reader.cases(node)]
     if not cases and not report.broken:
         report.error("WG201", "expected at least one case", top.at("cases"))
-    first: dict[str, Position] = {}
-    for case in cases:
-        if case.name in first:
-            hint = f"the first stands in line {first[case.name].line}"
-            report.error("WG204", f"case {quoted(case.name)} twice", case.position, hint)
-        first.setdefault(case.name, case.position)
-    return Suite(cases)
+    return Suite(tuple(cases))
 
 
 class _Cases:
@@ -141,25 +142,40 @@ class _Cases:
         self._elements = Reader(report, ELEMENTS)
         switches = {p.switch for r in policy.rules for p in r.in_force if p.switch}
         self._switches = sorted(switches)
+        self._first: dict[str, Position] = {}
+        self._left = MAX_CONTEXTS
 
-    def case(self, node: Node) -> Case | None:
-        """One case; None where its time cannot be told."""
+    def cases(self, node: Node) -> Iterator[Case]:
+        """One case as it stands, for each of its contexts; none where its time cannot be told."""
         top = Fields(node, self._report, ("name",), _CASE)
         own, switches = top.node("at"), top.node("switches")
         at = moment(own, self._report) if own else self._at
-        name, context = top.text("name"), self._context(top.node("when"))
+        name, when = self._name(top), self._when(top.node("when"))
         on: frozenset[str] = frozenset()
         if switches:
             on = known_words(switches, self._report, "switch", self._switches)
         disclose = self._disclose(top.node("disclose"))
         treatments = self._treatments(top)
         owed = frozenset(o for n in top.items("obligations") if (o := self._obligation(n)))
+        ask = top.node("ask")
+        asked = self._elements.elements(ask) if ask else _ALL
         if at is None:
-            return None
-        return Case(name, at, on, context, disclose, treatments, owed, node.position)
+            return
+        for which, context in self._contexts(when, node):
+            full = f"{name} ({which})" if which else name
+            yield Case(full, at, on, context, disclose, treatments, asked, owed, node.position)
 
-    def _context(self, node: Node | None) -> Context:
-        said: dict[str, str | None] = {}
+    def _name(self, top: Fields) -> str:
+        name = top.text("name")
+        if name and name in self._first:
+            hint = f"the first stands in line {self._first[name].line}"
+            self._report.error("WG204", f"case {quoted(name)} twice", top.position, hint)
+        self._first.setdefault(name, top.position)
+        return name
+
+    def _when(self, node: Node | None) -> Mapping[str, Sequence[str | None]]:
+        """By attribute the words that a case is about."""
+        said: dict[str, Sequence[str | None]] = {}
         for key, value in entries(node, self._report).values() if node else ():
             if key.text == "disclose":
                 message = "`disclose` is the flag of one element"
@@ -168,10 +184,36 @@ class _Cases:
                 continue
             attribute = checked_word(key, self._report, "attribute", tuple(ATTRIBUTES))
             if attribute:
-                known = (*map(str, ATTRIBUTES[attribute]), UNKNOWN)
-                word = known_word(value, self._report, attribute, known)
-                said[attribute] = None if word == UNKNOWN else word
-        return {a: said.get(a, word) for a, word in USUAL.items() if a != "disclose"}
+                said[attribute] = self._words(attribute, value)
+        return said
+
+    def _words(self, attribute: str, node: Node) -> Sequence[str | None]:
+        """One word, several, or with ``not`` all other known ones; in the vocabulary's order."""
+        known = [*map(str, ATTRIBUTES[attribute])]
+        negated = (
+            Fields(node, self._report, ("not",)).node("not") if isinstance(node, Table) else None
+        )
+        if isinstance(node, Table) and negated is None:
+            return ()
+        named = known_words(negated or node, self._report, attribute, (*known, UNKNOWN))
+        if negated:
+            return [w for w in known if w not in named]
+        return [*(w for w in known if w in named), *((None,) if UNKNOWN in named else ())]
+
+    def _contexts(
+        self, when: Mapping[str, Sequence[str | None]], node: Node
+    ) -> Iterator[tuple[str, Context]]:
+        """Every combination of the words, and what tells it from the others of its case."""
+        self._left -= prod(map(len, when.values()))
+        if self._left < 0:
+            message = f"expected at most `{MAX_CONTEXTS}` contexts in all cases together"
+            self._report.error("WG215", message, node.position)
+            return
+        several = [a for a, words in when.items() if len(words) > 1]
+        for words in product(*when.values()):
+            said = dict(zip(when, words, strict=True))
+            which = ", ".join(f"{a}: {said[a] or UNKNOWN}" for a in several)
+            yield which, {a: said.get(a, w) for a, w in USUAL.items() if a != "disclose"}
 
     def _disclose(self, node: Node | None) -> Mapping[Element, str]:
         flags: dict[Element, str] = {}
@@ -245,12 +287,12 @@ class Failure:
 
 def run(policy: Policy, suite: Suite) -> list[Failure]:
     """The cases that do not hold, in their order; the policy decides as it does in a gate."""
-    failures = (_run(policy, case) for case in suite.cases)
+    editions = {key: edition(policy, *key) for key in {(c.at, c.switches) for c in suite.cases}}
+    failures = (_run(editions[c.at, c.switches], c) for c in suite.cases)
     return [f for f in failures if f.wrong or f.owes_otherwise]
 
 
-def _run(policy: Policy, case: Case) -> Failure:
-    now = edition(policy, case.at, case.switches)
+def _run(now: Edition, case: Case) -> Failure:
     rulings = now.rulings(case.context, case.facts)
     wrong = []
     for element in ELEMENTS.values():
@@ -260,7 +302,7 @@ def _run(policy: Policy, case: Case) -> Failure:
         if got != expected:
             why, rules = _why(now.rules, element, case.words(element), expected)
             wrong.append(Wrong(element, expected, got, why, rules))
-    owed = frozenset(o for ruling in rulings.values() for o in ruling.obligations)
+    owed = frozenset(o for e, r in rulings.items() if e in case.asked for o in r.obligations)
     return Failure(case, tuple(wrong), owed)
 
 
