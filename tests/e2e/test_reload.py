@@ -32,7 +32,10 @@ PAUSE_S = 0.005
 OTHERS = (
     ("[registrant.country, registrant.state]", "[registrant.country]"),
     ("[domain.*, registrar.*, nameserver.*, dnssec.*, reseller.*]", "[domain.*, dnssec.*]"),
-    ("[registrant.name, registrant.email]\n    when", "[registrant.name, registrant.phone]\n    when"),
+    (
+        "[registrant.name, registrant.email]\n    when",
+        "[registrant.name, registrant.phone]\n    when",
+    ),
 )
 """What makes other policies of the small one: each changes the public's or the officer's view."""
 
@@ -57,7 +60,9 @@ def test_answers_wholly_under_one_policy_while_policies_change(tmp_path):
         load = Load(served, expected)
         reloader = Reloader(served, live, tmp_path / "said")
         with ThreadPoolExecutor(5) as pool:
-            jobs = [pool.submit(w) for w in (load.rdap, load.rdap, load.whois, load.gated, load.gated)]
+            jobs = [
+                pool.submit(w) for w in (load.rdap, load.rdap, load.whois, load.gated, load.gated)
+            ]
             try:
                 for n in range(1, RELOADS + 1):
                     reloader.replace(texts[n % len(texts)], policies[n % len(texts)])
