@@ -77,7 +77,6 @@ def test_answers_wholly_under_one_policy_while_policies_change(tmp_path):
     used = {(kind, policy.digest) for kind in ("rdap", "whois", "gated") for policy in policies}
     assert load.seen.keys() == used
     _replay(folder, load.entries, policies)
-    print(f"{RELOADS} reloads, {reloader.refused} refused, answers {sum(load.seen.values())}")
 
 
 class Expected:
