@@ -166,16 +166,15 @@ class Compiled:
         self.space = space or Space(rules)
         self.budget = budget or Budget()
         self._maker: Maker[Ruling] = Maker(self.budget)
-        touching: dict[Element, list[int]] = {e: [] for e in ELEMENTS.values()}
+        touching: dict[Element, list[tuple[int, Treatment]]] = {e: [] for e in ELEMENTS.values()}
         for i, rule in enumerate(rules):
             for element in rule.elements:
-                touching[element].append(i)
-        alike: dict[tuple[object, ...], list[Element]] = {}
+                touching[element].append((i, effect(rule, element)))
+        alike: dict[tuple[tuple[int, Treatment], ...], list[Element]] = {}
         for element, found in touching.items():
-            alike.setdefault((element.supports, *found), []).append(element)
+            alike.setdefault(tuple(found), []).append(element)
         self.scopes = tuple(
-            self._scope(tuple(group), [rules[i] for i in touching[group[0]]])
-            for group in alike.values()
+            self._scope(tuple(group), [rules[i] for i, _ in key]) for key, group in alike.items()
         )
         self.scope_of = {e: scope for scope in self.scopes for e in scope.elements}
 

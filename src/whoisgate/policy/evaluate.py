@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from whoisgate.elements import Element
+from whoisgate.elements import Element, Kind
 from whoisgate.policy.model import (
     ANONYMOUS_ATTRIBUTES,
+    RELEASE,
     WITHHOLD,
     Atom,
     Obligation,
@@ -66,9 +67,18 @@ def settle(element: Element, grants: Sequence[Rule], caps: Iterable[Rule]) -> Ru
 
 
 def effect(rule: Rule, element: Element) -> Treatment:
-    """What a rule comes to for one element: an unsupported treatment falls to the next lower."""
-    kind = element.supported(rule.treatment.kind)
-    return rule.treatment if kind is rule.treatment.kind else Treatment.plain(kind)
+    """What a rule comes to for one element: an unsupported treatment falls to the next lower.
+
+    So does a generalisation that fits other values; the country of a country is the whole of it.
+    """
+    wanted = rule.treatment
+    kind = element.supported(wanted.kind)
+    if wanted.kind is Kind.GENERALISE:
+        if wanted.parameter != element.generalises:
+            kind = element.supported(Kind.PSEUDONYM)
+        elif kind is not Kind.GENERALISE:
+            return RELEASE
+    return wanted if kind is wanted.kind else Treatment.plain(kind)
 
 
 def grants_in(rule: Rule, words: Context) -> bool:

@@ -31,6 +31,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "WG214": "a policy that cannot be found or read, or that includes itself",
         "WG215": "more than is read or proved: size, nesting, number of findings, number of cases",
         "WG216": "a version of the language or of the registry that this code does not know",
+        "WG218": "the public gets a stable pseudonym of a person, which links domains",
     }
 )
 """Every finding's number and what it means."""

@@ -99,15 +99,19 @@ class Treatment:
 
 
 PARAMETERS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
-    {Kind.PSEUDONYM: ("domain", "stable"), Kind.GENERALISE: ("year",)}
+    {Kind.PSEUDONYM: ("domain", "stable"), Kind.GENERALISE: ("year", "country", "area")}
 )
-"""Parameters by treatment, the default first and the least disclosing.
+"""Parameters by treatment, the default first.
 
+Of pseudonyms it is also the least disclosing; of generalisations, each fits elements of its own.
 `replace` takes its form from the operator.
 """
 
 WITHHOLD: Final = Treatment(Kind.WITHHOLD)
 RELEASE: Final = Treatment(Kind.RELEASE)
+STABLE: Final = Treatment(Kind.PSEUDONYM, "stable")
+COUNTRY: Final = Treatment(Kind.GENERALISE, "country")
+"""Leaves nothing of an address part: a rule that grants it grants the same contact's country."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from whoisgate.policy.compiled import (
 )
 from whoisgate.policy.diagram import Box, Builder, Diagram, Maker, asked, find, mapped, values
 from whoisgate.policy.evaluate import Ruling, granting_forms
-from whoisgate.policy.model import Invariant, Policy, Rule, Treatment
+from whoisgate.policy.model import STABLE, Invariant, Policy, Rule, Treatment
 from whoisgate.policy.read import CONTACT_ROLES, REVEALABLE
 
 
@@ -50,6 +50,13 @@ class Revealed(NamedTuple):
 
     fact: str
     element: Element
+
+
+class Linked(NamedTuple):
+    """A stable pseudonym by which the public can tell which domains belong together."""
+
+    element: Element
+    rule: str
 
 
 def prove(policy: Policy, invariants: Iterable[Invariant] | None = None) -> tuple[Breach, ...]:
@@ -85,7 +92,7 @@ def conflicts(policy: Compiled) -> Iterator[Conflict]:
     seen = set()
     for scope in policy.scopes:
         for first, second in combinations(scope.grants, 2):
-            one, other = first.treatment, second.treatment
+            one, other = scope.effect(first), scope.effect(second)
             pair = (first.id, second.id)
             if one.kind is not other.kind or one == other or pair in seen:
                 continue
@@ -139,6 +146,15 @@ def revealed(policy: Compiled, requester: str, named: frozenset[str]) -> Iterato
             if fact in depends and fact not in told:
                 told.add(fact)
                 yield Revealed(fact, scope.elements[0])
+
+
+def linked(policy: Compiled) -> Iterator[Linked]:
+    """Where the public can get a stable pseudonym of a personal element, once for those alike."""
+    for scope in policy.scopes:
+        element = next((e for e in scope.elements if e.personal), None)
+        found = find(scope.diagram, lambda ruling: ruling.treatment == STABLE, PUBLIC)
+        if element and found:
+            yield Linked(element, found[1].granted_by[0])
 
 
 def treated(policy: Compiled, scope: Scope, box: Box) -> Diagram[Treatment]:

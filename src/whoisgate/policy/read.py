@@ -31,6 +31,7 @@ from whoisgate.policy.fields import (
 from whoisgate.policy.findings import Report, nearest, quoted
 from whoisgate.policy.model import (
     ATTRIBUTES,
+    COUNTRY,
     DUTIES,
     FACT_ATTRIBUTES,
     LANGUAGE_VERSION,
@@ -147,7 +148,9 @@ class _Reader:
             top.text("id", ID),
             action,
             treatment,
-            self.elements(top.node("elements")),
+            self.elements(
+                top.node("elements"), countries=action == "grant" and treatment == COUNTRY
+            ),
             self.atoms(top.node("when")),
             self.atoms(top.node("unless")),
             tuple(o for n in top.items("obligations") if (o := self._obligation(n))),
@@ -204,8 +207,11 @@ class _Reader:
                 said[purpose] = self.elements(value)
         return said
 
-    def elements(self, node: Node | None) -> frozenset[Element]:
-        """The elements that names and globs give, without the excluded ones."""
+    def elements(self, node: Node | None, *, countries: bool = False) -> frozenset[Element]:
+        """The elements that names and globs give, without the excluded ones.
+
+        ``countries``: an address part brings the country of its contact.
+        """
         chosen: set[Element] = set()
         exclusions: list[tuple[Scalar, set[Element]]] = []
         for found in words(node, self._report) if node else ():
@@ -214,6 +220,9 @@ class _Reader:
                 exclusions.append((found, matched))
             else:
                 chosen |= matched
+        if countries:
+            parts = [e for e in chosen if e.generalises == COUNTRY.parameter]
+            chosen.update(self._known[f"{e.group}.country"] for e in parts)
         for found, matched in exclusions:
             if matched and not matched & chosen:
                 message = f"{quoted(found.text)} excludes nothing"
