@@ -11,12 +11,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))
 
 from whois_cases import CASES
 
-RAW = {case.title: case.raw for case in CASES}
-THICK = RAW["icann-thick"]
+BLOCKS, THICK = (
+    next(c.raw.replace(c.name.encode(), b"example.com") for c in CASES if c.title == title)
+    for title in ("ripe-blocks", "icann-thick")
+)
 LEGAL = b"Whoever reads this line knows no more of the name than before it, and no less.\r\n"
 ANSWERS = {
     "3 KB, labels": THICK + LEGAL * ((3072 - len(THICK)) // len(LEGAL)),
-    "1.4 KB, blocks": RAW["ripe-blocks"],
+    "1.4 KB, blocks": BLOCKS,
     "64 KB, labels": (THICK * (65536 // len(THICK) + 1))[:65536],
     "64 KB, legal text": (THICK + LEGAL * 1000)[:65536],
 }

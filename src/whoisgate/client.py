@@ -19,7 +19,7 @@ from whoisgate.audit.verify import (
     VerifierKey,
     verify_answer,
 )
-from whoisgate.errors import EvidenceError, GatewayUnreachable, WhoisgateError
+from whoisgate.errors import EvidenceError, GatewayUnreachable, MalformedConfig, WhoisgateError
 from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 from whoisgate.policy.decide import Outcome
 from whoisgate.queries import Question, Urgency
@@ -53,11 +53,16 @@ class GatewayRefused(WhoisgateError):
 
 
 class Client:
-    """Asks one gateway. ``key`` is the pinned key of its log; without it nothing gated is read."""
+    """Asks one gateway. ``key`` is the pinned key of its log; without it nothing gated is read.
+
+    Raises `MalformedConfig` when ``server`` is no http or https URL.
+    """
 
     def __init__(
         self, server: str, *, token: str | None = None, key: VerifierKey | None = None
     ) -> None:
+        if not _is_web(server):
+            raise MalformedConfig("expected an http or https URL of a gateway (--server)")
         self._server = server.rstrip("/") + "/"
         self._key = key
         headers = {"Accept": "application/rdap+json", "User-Agent": "whoisgate"}
@@ -133,6 +138,14 @@ class Client:
             raise GatewayUnreachable(
                 f"no answer from `{urlsplit(url).netloc}`: {type(error).__name__}"
             ) from None
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _said(question: Question) -> str:

@@ -45,8 +45,8 @@ class NameNotFound(RequesterError):
 
     code = "WG103"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no record of `{name}`")
+    def __init__(self, name: str | None) -> None:
+        super().__init__(f"no record of `{name}`" if name else "no record of the name asked for")
         self.name = name
 
 
@@ -127,7 +127,7 @@ class Finding:
     """One thing wrong with a policy, or worth a look; ``code`` is a stable WG2xx number."""
 
     code: str
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "warning", "note"]
     message: str
     position: Position | None
     hint: str = ""

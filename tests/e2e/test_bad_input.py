@@ -153,6 +153,49 @@ def test_redact_answers_every_line_whatever_it_is(run):
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing.json"], b"'nothing.json' does not exist"),
+        (["."], b"'.' is a directory"),
+        (["--web-form", "https://x.example/{name}"], b"expected only {domain}, {role} and {token}"),
+        (["--web-form", "{"], b"expected only {domain}, {role} and {token}"),
+        (["--web-form", ""], b"expected an address"),
+        (["--from", "pdf"], b"'auto', 'rdap', 'whois'"),
+    ],
+)
+def test_redact_tells_wrong_usage(run, arguments, said):
+    done = run("redact", *arguments, stdin=b"")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert said in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("captured", "said"),
+    [
+        (b"", b"WG303: expected an RDAP answer or WHOIS text about a domain"),
+        (b"\x00\xff\x1b[2J" * 99, b"WG303: expected an RDAP answer or WHOIS text about a domain"),
+        (b"a" * 2_000_000, b"WG303: expected at most `1048576` bytes, got `2000000`"),
+        (b"No match.\r\n", b"WG103: no record of the name asked for"),
+        (b'{"objectClassName": "entity"}', b"WG304: expected objectClassName `domain`"),
+        (b'{"objectClassName": ', b"WG303: expected JSON"),
+    ],
+)
+def test_redact_says_what_it_expected(run, captured, said):
+    done = run("redact", stdin=captured)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"whoisgate: " + said)
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("server", ["", "gateway.example", "ftp://gateway.example/", "http://["])
+def test_lookup_wants_a_web_address(run, server):
+    done = run("lookup", "example.com", "--server", server)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"whoisgate: WG501: expected an http or https URL")
+
+
 def test_policy_check_names_line_and_column(folder, run):
     spoil_policy(folder)
     done = run("policy", "check", folder / "mine.yaml")

@@ -237,13 +237,19 @@ def test_says_that_the_old_answer_broke_off(run, gate):
 def test_refuses_what_is_no_server(run, gate, place):
     done = run("doctor", "--against", place, "--dir", gate, "alike.example")
     assert (done.returncode, done.stdout) == (1, b"")
-    assert b"WG501" in done.stderr
+    assert b"WG501: --against:" in done.stderr
+
+
+def test_takes_no_names_for_a_mistake(run, gate, old):
+    done = run("doctor", "--against", old.place, "--dir", gate, "-", stdin=b"\n")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"expected a domain" in done.stderr
 
 
 def test_refuses_a_query_without_a_name(run, gate, old):
     done = run("doctor", "--against", old.place, "--query", "x\r\ny", "--dir", gate, NAMES[0])
     assert done.returncode == 1
-    assert b"WG501" in done.stderr
+    assert b"WG501: --query:" in done.stderr
     assert old.asked == []
 
 

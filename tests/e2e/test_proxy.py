@@ -1,6 +1,7 @@
 """The proxy by configuration alone: ``serve`` before servers that already exist."""
 
 import hashlib
+import json
 import re
 import socket
 import struct
@@ -9,14 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import pytest
-from tests.e2e.proxies import Proxy, alike, proxy_before
+from tests.e2e.proxies import Proxy, alike, proxy_before, proxy_of
 from tests.sources.upstream.conftest import Speaker, document, http, speaking
 
 from whoisgate.audit.entry import rfc3339
+from whoisgate.cli import demo_folder
 
 NAME = "canary.example"
+PLACEHOLDER = "REDACTED FOR PRIVACY"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def reset(connection, question):
@@ -68,6 +73,24 @@ class RDAP:
             )
         )
 
+    withheld = (
+        lambda name: http(
+            document(
+                name,
+                registrant="",
+                redacted=[
+                    {
+                        "name": {"type": "Registrant Name"},
+                        "postPath": "$.entities[0].vcardArray[1][?(@[0]=='fn')][3]",
+                        "pathLang": "jsonpath",
+                        "method": "emptyValue",
+                    }
+                ],
+            )
+        ),
+        lambda name: http(document(name, registrant=PLACEHOLDER)),
+    )
+
     @staticmethod
     def raw(answer):
         return answer.partition(b"\r\n\r\n")[2]
@@ -112,6 +135,8 @@ address:      1 Sample Street
 e-mail:       ada@person.example
 changed:      2020-01-02 canary@person.example
 """.replace("\n", "\r\n").encode()
+
+    withheld = (lambda name: WHOIS.answer(name).replace(b"Ada Example", PLACEHOLDER.encode()),)
 
     @staticmethod
     def raw(answer):
@@ -183,6 +208,19 @@ def test_releases_with_evidence_what_was_fetched_for_this_question(proxy, run, t
     assert opened.fields["source"] == f"{proxy.speech.source}:127.0.0.1"
 
 
+def test_tells_the_officer_what_the_source_itself_withholds(proxy, run):
+    for number, answer in enumerate(proxy.speech.withheld):
+        name = f"withheld-{number}.example"
+        proxy.answers[name] = answer(name)
+        told = proxy.lookup(run, name).decode()
+        assert "withheld by the source itself: Registrant Name\n" in told
+        assert PLACEHOLDER not in told
+        as_json = json.loads(proxy.lookup(run, name, "--json"))
+        assert as_json["withheld_by_source"] == ["Registrant Name"]
+        assert "registrant.name" not in as_json["released"]
+        assert PLACEHOLDER not in proxy.public(name).text
+
+
 def test_finds_nothing_where_the_upstream_has_nothing(proxy):
     proxy.answers["absent.example"] = proxy.speech.absent
     reply = proxy.public("absent.example")
@@ -237,6 +275,23 @@ def test_tells_every_failure_apart_to_the_operator_and_none_to_the_public(proxy)
     assert f"{proxy.speech.source}:127.0.0.1: expected" in proxy.said()
     assert "canary" not in proxy.said()
     assert "\x1b" not in proxy.said()
+
+
+@pytest.mark.parametrize("speech", [RDAP, WHOIS])
+def test_is_configured_as_the_readme_says(speech, tmp_path):
+    (tables,) = re.findall(r"(?ms)^```toml\n(.*?)^```$", README.read_text(encoding="utf-8"))
+
+    def speak(connection, question):
+        connection.sendall(speech.answer(speech.name(question)))
+
+    with speaking(speak, end=speech.end) as server:
+        place = server.place if speech is RDAP else f"127.0.0.1:{demo_folder.free_port()}"
+        tables = tables.replace("https://rdap.old.example/", f"http://{place}/")
+        tables = tables.replace("whois.old.example", server.place)
+        tables += 'clear_text = true\n[upstream]\nallow = ["127.0.0.1/32"]\n'
+        with proxy_of(tables, tmp_path) as proxy:
+            assert proxy.public(NAME).json()["ldhName"] == NAME
+        assert [speech.name(question) for question in server.asked] == [NAME]
 
 
 def test_gives_the_same_answer_when_the_upstream_is_down(tmp_path):

@@ -1,10 +1,12 @@
 """Texts that stand for a withheld value, told from values."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whoisgate.formats.placeholders import _PHRASES, withheld
+from whoisgate.formats.placeholders import _BEGINNINGS, _PHRASES, withheld
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,8 @@ from whoisgate.formats.placeholders import _PHRASES, withheld
         "Данные скрыты",
         "Частное лицо",
         "Gizlenmiştir.",
+        "GİZLENMİŞTİR",
+        "YAYINLANMIYOR",
         "非公開",
         "비공개",
         "隐私保护",
@@ -39,9 +43,11 @@ def test_knows_another_servers_words(text):
     assert withheld(text)
 
 
-@pytest.mark.parametrize("phrase", _PHRASES.strip().splitlines())
-def test_knows_each_phrase_between_brackets(phrase):
-    assert withheld(f"[{phrase}]")
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+@pytest.mark.parametrize("spelt", [str.lower, str.upper, str.title])
+def test_knows_each_phrase_between_brackets_in_every_spelling(spelt, form):
+    for phrase in (*_PHRASES.strip().splitlines(), *_BEGINNINGS):
+        assert withheld(f"[{unicodedata.normalize(form, spelt(phrase))}]")
 
 
 @pytest.mark.parametrize(

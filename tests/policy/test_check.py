@@ -272,3 +272,29 @@ def test_carries_all_findings_in_the_error():
         "policy `p` is refused: p:8:5: error WG206: rules `NARROW` and `WIDE` give "
         "`domain.handle` `pseudonym(domain)` and `pseudonym(stable)` (let one exclude the other)"
     )
+
+
+PART = f"""---
+whoisgate: 1
+policy: part
+version: "1"
+elements: 1
+rules:
+  - {{id: A, grant: release, elements: [registrant.email], when: {{case: given}}, {LAW}}}
+"""
+
+
+def test_notes_what_a_composition_shows_beyond_a_part():
+    includes = "includes: [{policy: part, when: {tld_group: cctld}}]\n"
+    email = "elements: [registrant.email]"
+    own = f"  - {{id: B, grant: release, {email}, when: {{assurance: high}}, {LAW}}}\n"
+    (note,) = findings(own, includes + PART)
+    assert (note.code, note.severity, note.position.line) == ("WG217", "note", 8)
+    assert note.message == (
+        "beside `part`, other rules give `registrant.email` `release` where it gives `withhold`, "
+        "as when `requester=law_enforcement assurance=high case=absent`"
+    )
+    elsewhere = own.replace("assurance: high", "assurance: high, tld_group: gtld")
+    assert findings(elsewhere, includes + PART) == []
+    less = own.replace("release", "withhold")
+    assert [f.code for f in findings(less, includes + PART)] == ["WG212"]

@@ -1,5 +1,6 @@
 """The guide's examples are policies."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -36,3 +37,10 @@ def test_shows_only_what_loads(example):
 
 def test_shows_examples():
     assert len(EXAMPLES) >= 8
+
+
+def test_shows_python_that_runs():
+    failed, tried = doctest.testfile(
+        str(GUIDE), module_relative=False, optionflags=doctest.ELLIPSIS
+    )
+    assert (failed, tried > 5) == (0, True)

@@ -88,6 +88,8 @@ def doctor(
     """Compare what the public sees at an old server and at ours; exit 0 when nothing differs."""
     ours = _gateway(server) if server else _gate(folder, allow_draft=allow_draft)
     wanted = list(_names(names))
+    if not wanted:
+        raise typer.BadParameter("expected a domain on a line of standard input")
     results = asyncio.run(_run(_old(against, query), ours, wanted, pause, quiet=as_json))
     if as_json:
         print_json({"names": [_as_json(r) for r in results], "summary": _summary(results)})

@@ -42,9 +42,14 @@ async def old_server(against: str, query: str) -> AsyncIterator[Find]:
     try:
         url = URL.parse(base) if "://" in against else None
         place = url.place if url else Place.parse(against, PORT)
+    except ValueError:
+        raise MalformedConfig("--against: expected HOST[:PORT] or an http(s) URL") from None
+    try:
         line = TypeAdapter(QueryLine).validate_python(query)
     except ValueError:
-        raise MalformedConfig("expected HOST[:PORT] or an http(s) URL, and a query line") from None
+        raise MalformedConfig(
+            "--query: expected one printable ASCII line with {name} in it once"
+        ) from None
     addresses = await _addresses(place)
     web = Web(addresses, LIMIT_BYTES, tls(), connections=1)
     server = (

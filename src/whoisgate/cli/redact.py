@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
+from pydantic import ValidationError
 
 from whoisgate import app
+from whoisgate.config import ReplaceSettings
 from whoisgate.formats import offline, rdap
 from whoisgate.policy.decide import edition
 from whoisgate.policy.load import load_any
@@ -37,16 +39,37 @@ class Output(StrEnum):
     WHOIS = "whois"
 
 
+def _template(text: str) -> str:
+    """A web form's address, checked before an answer needs it."""
+    try:
+        ReplaceSettings(web_form=text)
+    except ValidationError:
+        raise typer.BadParameter("expected only {domain}, {role} and {token}") from None
+    if not text:
+        raise typer.BadParameter("expected an address")
+    return text
+
+
 def redact(
-    file: Annotated[Path | None, typer.Argument(help="A captured answer; default: stdin.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A captured answer; default: stdin.", exists=True, dir_okay=False, readable=True
+        ),
+    ] = None,
     policy: Annotated[str, typer.Option(help="A shipped policy's name, or a file.")] = "icann-gtld",
     source: Annotated[Input, typer.Option("--from", help="The captured format.")] = Input.AUTO,
     to: Annotated[Output, typer.Option("--to", help="The printed format.")] = Output.RDAP,
     web_form: Annotated[
-        str, typer.Option(help="The web form that stands in for an e-mail address.")
+        str,
+        typer.Option(help="The web form that stands in for an e-mail address.", callback=_template),
     ] = "https://contact.invalid/?domain={domain}&role={role}",
     jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="Many: one JSON object a line, in and out.")
+        bool,
+        typer.Option(
+            "--jsonl",
+            help="Many: one JSON object a line, in and out; a line's error stands in its answer.",
+        ),
     ] = False,
     second_opinion: Annotated[
         bool,
@@ -56,7 +79,7 @@ def redact(
         ),
     ] = False,
 ) -> None:
-    """Print what the public may see of a captured answer."""
+    """Print what the public may see of a captured RDAP answer or WHOIS text."""
     with SecondOpinion() if second_opinion else nullcontext() as second:
         _redact(
             file, policy, source, to, web_form, jsonl=jsonl, amend=second.fill if second else None

@@ -98,7 +98,7 @@ def redact_answer(
     """
     reading = read_answer(raw, form=form, name=name, amend=amend)
     if reading.record is None:
-        raise whois.refusal(reading.state, name)
+        raise _refusal(reading.state, form, name)
     return redact_record(
         reading.record, edition=edition, substitutes=substitutes, settings=settings
     )
@@ -125,17 +125,23 @@ def redact_lines(
         try:
             asked = _asked(line)
             identity = _identity(asked)
-            name = _name(asked)
-            reading = read_answer(_text(asked, "raw"), form=_form(asked), name=name, amend=amend)
+            name, form = _name(asked), _form(asked)
+            reading = read_answer(_text(asked, "raw"), form=form, name=name, amend=amend)
             state = reading.state
             if reading.record is None:
-                raise whois.refusal(state, name)
+                raise _refusal(state, form, name)
             answer = redact_record(
                 reading.record, edition=edition, substitutes=substitutes, settings=settings
             )
         except WhoisgateError as error:
             problem = error
         yield _line(identity, state, answer, problem)
+
+
+def _refusal(state: State, form: Form, name: str | None) -> WhoisgateError:
+    if state is State.UNREAD and form == "auto":
+        return MalformedDocument("expected an RDAP answer or WHOIS text about a domain")
+    return whois.refusal(state, name)
 
 
 def _asked(line: bytes) -> Mapping[str, strict.JSON]:

@@ -16,7 +16,9 @@ _BETWEEN: Final = re.compile(r"[\W_]+")
 
 
 def _folded(text: str) -> str:
-    return _BETWEEN.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    said = unicodedata.normalize("NFKC", text).casefold()
+    said = said.replace("i\N{COMBINING DOT ABOVE}", "i").replace("ı", "i")  # Turkish capitals
+    return _BETWEEN.sub(" ", said).strip()
 
 
 _PHRASES: Final = """
@@ -230,9 +232,17 @@ _BEGINNINGS: Final = (
 )
 
 
+_WORD: Final = re.compile(r"[a-z0-9]+", re.ASCII | re.IGNORECASE)
+_FIRST_WORDS: Final = frozenset(phrase.partition(" ")[0] for phrase in (*_WHOLE, *_BEGINNINGS))
+
+
 def withheld(text: str) -> bool:
     """Whether ``text`` says that a value is withheld, and no more."""
     if len(text) > _MAX:
         return False
+    if text.isascii():  # folds to itself in lower case, so its first word tells most values apart
+        word = _WORD.search(text)
+        if word is None or word[0].lower() not in _FIRST_WORDS:
+            return False
     said = _folded(text)
     return said in _WHOLE or said.startswith(_BEGINNINGS)

@@ -19,8 +19,8 @@ from whoisgate.policy.diagram import TooManyCases
 from whoisgate.policy.evaluate import effect
 from whoisgate.policy.files import finder, is_draft, read_file
 from whoisgate.policy.findings import Report, TooManyFindings
-from whoisgate.policy.model import STABLE, Policy, Rule
-from whoisgate.policy.prove import breaches, conflicts, idle, linked, revealed
+from whoisgate.policy.model import RELEASE, STABLE, Policy, Rule
+from whoisgate.policy.prove import breaches, conflicts, idle, linked, revealed, widened
 from whoisgate.policy.read import CONTACT_ROLES, Document
 
 _SHOWN = 3
@@ -121,6 +121,7 @@ def _proofs(main: Document, whole: Whole, report: Report) -> None:
         _invariants(whole, report, policy)
         _reveals(main, report, policy)
         _linked(whole, report, policy)
+        _widening(main, whole, report, policy)
     except TooManyCases as bound:
         hint = "fewer conditions in caps and `unless` need fewer cases"
         report.error("WG215", str(bound), main.position, hint)
@@ -173,6 +174,21 @@ def _linked(whole: Whole, report: Report, policy: Compiled) -> None:
     for element, rule in linked(policy):
         message = f"rule `{rule}` gives the public `{STABLE}` of `{element}`, which links domains"
         report.error("WG218", message, places[rule], "the public may have `pseudonym: domain`")
+
+
+def _widening(main: Document, whole: Whole, report: Report, policy: Compiled) -> None:
+    """What each included policy's elements gain by the rest: meant, perhaps, but to be seen."""
+    for include in main.includes:
+        part = [r for r in whole.rules if r.id.startswith(f"{include.name}/")]
+        periods = (include.in_force,) if include.in_force else ()
+        holds = Rule("", "grant", RELEASE, frozenset(), include.when, in_force=periods)
+        inside = policy.space.condition(holds).when
+        for elements, before, after, witness in widened(policy, part, inside):
+            message = (
+                f"beside `{include.name}`, other rules give {_named(elements)} "
+                f"`{after}` where it gives `{before}`, as when `{witness}`"
+            )
+            report.note("WG217", message, include.position)
 
 
 def _named(elements: Iterable[Element]) -> str:

@@ -31,6 +31,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "WG214": "a policy that cannot be found or read, or that includes itself",
         "WG215": "more than is read or proved: size, nesting, number of findings, number of cases",
         "WG216": "a version of the language or of the registry that this code does not know",
+        "WG217": "a composition shows more than an included policy alone would",
         "WG218": "the public gets a stable pseudonym of a person, which links domains",
     }
 )
@@ -70,6 +71,10 @@ class Report:
     def warning(self, code: str, message: str, position: Position | None, hint: str = "") -> None:
         """Add a warning; raises `TooManyFindings` at the bound."""
         self._add(Finding(code, "warning", message, position, hint))
+
+    def note(self, code: str, message: str, position: Position | None) -> None:
+        """Add what is no fault but should be seen; raises `TooManyFindings` at the bound."""
+        self._add(Finding(code, "note", message, position))
 
     def _add(self, finding: Finding) -> None:
         self._found[finding] = None

@@ -7,7 +7,7 @@ once. Nothing is reported here; `check` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -22,7 +22,19 @@ from whoisgate.policy.compiled import (
     reached,
     requester_box,
 )
-from whoisgate.policy.diagram import Box, Builder, Diagram, Maker, asked, find, mapped, values
+from whoisgate.policy.diagram import (
+    Box,
+    Builder,
+    Diagram,
+    Domains,
+    Maker,
+    asked,
+    find,
+    mapped,
+    paired,
+    values,
+    within,
+)
 from whoisgate.policy.evaluate import Ruling, granting_forms
 from whoisgate.policy.model import STABLE, Invariant, Policy, Rule, Treatment
 from whoisgate.policy.read import CONTACT_ROLES, REVEALABLE
@@ -160,3 +172,47 @@ def linked(policy: Compiled) -> Iterator[Linked]:
 def treated(policy: Compiled, scope: Scope, box: Box) -> Diagram[Treatment]:
     """The treatment alone of a scope's elements, within ``box``."""
     return mapped(scope.diagram, lambda ruling: ruling.treatment, Maker(policy.budget), box)
+
+
+class Widened(NamedTuple):
+    """Elements that a composition shows more openly than one included policy alone would."""
+
+    elements: tuple[Element, ...]
+    before: Treatment
+    after: Treatment
+    witness: str
+
+
+def widened(policy: Compiled, part: Sequence[Rule], inside: Box) -> Iterator[Widened]:
+    """What the whole gives beyond the rules ``part`` of it, where ``inside`` says that they count.
+
+    For the public and for known requesters, each with one question that shows it.
+    """
+    alone = Compiled(part, policy.space, policy.budget)
+    found: dict[tuple[Treatment, Treatment, str], list[Element]] = {}
+    for start in (PUBLIC, KNOWN):
+        box = {**start, **{v: start.get(v, words) & words for v, words in inside.items()}}
+        domains = within(policy.space.domains, box)
+        if not all(box.values()):
+            continue
+        for element, scope in policy.scope_of.items():
+            maker: Maker[Treatment] = Maker(policy.budget)
+            one, whole = (
+                mapped(s.diagram, lambda r: r.treatment, maker, box)
+                for s in (alone.scope_of[element], scope)
+            )
+            if one is not whole and (more := find(_both(one, whole, domains, policy), _opens)):
+                words, (before, after) = more
+                found.setdefault((before, after, reached(words, start)), []).append(element)
+    for (before, after, witness), elements in found.items():
+        yield Widened(tuple(elements), before, after, witness)
+
+
+def _both(
+    one: Diagram[Treatment], other: Diagram[Treatment], domains: Domains, policy: Compiled
+) -> Diagram[tuple[Treatment, Treatment]]:
+    return paired(one, other, domains, Maker(policy.budget))
+
+
+def _opens(pair: tuple[Treatment, Treatment]) -> bool:
+    return pair[1].strength > pair[0].strength

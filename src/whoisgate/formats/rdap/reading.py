@@ -103,7 +103,8 @@ def read(document: JSON, *, own: bool = False) -> Record:
         if "reseller" in roles and not found:
             _put(values, _RESELLER, known.values.get("name"))
     withheld.cleared(values, declared)
-    present = {contact_elements(c.role)[field] for c in contacts for field in c.values}
+    if missing:
+        missing -= {contact_elements(c.role)[field] for c in contacts for field in c.values}
     return Record(
         _name(domain),
         MappingProxyType(values),
@@ -111,7 +112,7 @@ def read(document: JSON, *, own: bool = False) -> Record:
         tuple(_nameservers(domain)),
         facts,
         source="rdap",
-        withheld=declared | (missing - present),
+        withheld=declared | missing,
     )
 
 

@@ -138,6 +138,8 @@ def cleared(values: dict[Element, Value], elements: frozenset[Element]) -> None:
 
 def cleared_contact(contact: Contact, elements: frozenset[Element]) -> Contact:
     """``contact`` without the values of ``elements``."""
+    if not elements:
+        return contact
     known = contact_elements(contact.role)
     kept = {f: v for f, v in contact.values.items() if known[f] not in elements}
     return contact if len(kept) == len(contact.values) else Contact(contact.role, kept)

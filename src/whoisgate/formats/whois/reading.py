@@ -97,7 +97,7 @@ def decode(raw: bytes | str, name: str | None = None) -> Record:
 def refusal(state: State, name: str | None) -> WhoisgateError:
     """The error for a state without a record."""
     if state is State.AVAILABLE:
-        return NameNotFound(name or "the name that was asked")
+        return NameNotFound(name)
     if state is State.THROTTLED:
         return UpstreamThrottled("the server says that it was asked too much")
     if state is State.REFUSED:
