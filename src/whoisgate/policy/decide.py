@@ -317,5 +317,5 @@ def _beyond(
     return frozenset(e for e, r in rulings.items() if _opened(r) > _opened(public.get(e)))
 
 
-def _opened(ruling: Ruling | None) -> tuple[Kind, int]:
+def _opened(ruling: Ruling | None) -> tuple[int, int]:
     return (ruling or SILENCE).treatment.strength

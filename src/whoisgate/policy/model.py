@@ -81,12 +81,13 @@ class Treatment:
 
     kind: Kind
     parameter: str = ""
+    strength: tuple[int, int] = field(init=False, repr=False, compare=False)
+    """The total order of treatments, least disclosing first; no parameter is the default."""
 
-    @property
-    def strength(self) -> tuple[Kind, int]:
-        """The total order of treatments, least disclosing first; no parameter is the default."""
+    def __post_init__(self) -> None:
         known = PARAMETERS.get(self.kind, ())
-        return self.kind, known.index(self.parameter) if self.parameter in known else 0
+        place = known.index(self.parameter) if self.parameter in known else 0
+        object.__setattr__(self, "strength", (int(self.kind), place))
 
     @classmethod
     def plain(cls, kind: Kind) -> Self:
