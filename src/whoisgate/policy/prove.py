@@ -8,7 +8,7 @@ once. Nothing is reported here; `check` does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import NamedTuple
 
 from whoisgate.elements import Element, Kind
@@ -24,7 +24,6 @@ from whoisgate.policy.compiled import (
 )
 from whoisgate.policy.diagram import (
     Box,
-    Builder,
     Diagram,
     Domains,
     Maker,
@@ -32,12 +31,13 @@ from whoisgate.policy.diagram import (
     asked,
     find,
     mapped,
+    met,
     paired,
     values,
     within,
 )
 from whoisgate.policy.evaluate import Ruling, granting_forms
-from whoisgate.policy.model import Invariant, Policy, Rule, Treatment
+from whoisgate.policy.model import STABLE, Invariant, Policy, Rule, Treatment
 from whoisgate.policy.read import CONTACT_ROLES, REVEALABLE
 
 
@@ -65,6 +65,13 @@ class Revealed(NamedTuple):
     element: Element
 
 
+class Linked(NamedTuple):
+    """A stable pseudonym by which the public can tell which domains belong together."""
+
+    element: Element
+    rule: str
+
+
 def prove(policy: Policy, invariants: Iterable[Invariant] | None = None) -> tuple[Breach, ...]:
     """Every breach of these invariants, or of the policy's own; none means that all are proved.
 
@@ -84,6 +91,7 @@ def breaches(policy: Compiled, invariant: Invariant) -> Iterator[Breach]:
     for scope in policy.scopes:
         touched = [e for e in scope.elements if e in invariant.elements]
         for start in (PUBLIC, KNOWN) if touched else ():
+            policy.budget.spend(scope.steps)
             box = narrowed(start, invariant.when)
             found = find(scope.diagram, broken, box) if box else None
             if found:
@@ -95,28 +103,31 @@ def breaches(policy: Compiled, invariant: Invariant) -> Iterator[Breach]:
 
 def conflicts(policy: Compiled) -> Iterator[Conflict]:
     """Pairs of grants that differ in a parameter alone and can hold together, each pair once."""
+    everything = {v: frozenset(words) for v, words in policy.space.domains.items()}
+    boxes = [{**everything, **start} for start in (PUBLIC, KNOWN)]
+    forms = {
+        rule.id: [policy.space.condition(form) for form in granting_forms(rule)]
+        for scope in policy.scopes
+        for rule in scope.grants
+    }
     seen = set()
     for scope in policy.scopes:
-        for first, second in combinations(scope.grants, 2):
-            one, other = first.treatment, second.treatment
-            pair = (first.id, second.id)
-            if one.kind is not other.kind or one == other or pair in seen:
+        order = {rule.id: number for number, rule in enumerate(scope.grants)}
+        by_treatment: dict[Treatment, list[Rule]] = {}
+        for rule in scope.grants:
+            by_treatment.setdefault(scope.effect(rule), []).append(rule)
+        for one, other in combinations(by_treatment, 2):
+            if one.kind is not other.kind:
                 continue
-            if _together(policy, first, second):
-                seen.add(pair)
-                yield Conflict(scope.elements[0], first, second)
-
-
-def _together(policy: Compiled, first: Rule, second: Rule) -> bool:
-    """Whether some question meets both grants, in any of their forms."""
-    forms = [(rule, form) for rule in (first, second) for form in granting_forms(rule)]
-    both: Diagram[bool] = Builder(
-        policy.space.domains,
-        [policy.space.condition(form) for _, form in forms],
-        lambda held: len({forms[i][0].id for i in held}) > 1,
-        Maker(policy.budget),
-    ).diagram()
-    return any(find(both, bool, start) for start in (PUBLIC, KNOWN))
+            for pair in product(by_treatment[one], by_treatment[other]):
+                policy.budget.spend()
+                first, second = sorted(pair, key=lambda rule: order[rule.id])
+                both = list(product(forms[first.id], forms[second.id]))
+                if (first.id, second.id) not in seen and any(
+                    met(b, box) for b in both for box in boxes
+                ):
+                    seen.add((first.id, second.id))
+                    yield Conflict(scope.elements[0], first, second)
 
 
 def idle(policy: Compiled) -> frozenset[str]:
@@ -154,8 +165,18 @@ def revealed(policy: Compiled, requester: str, named: frozenset[str]) -> Iterato
                 yield Revealed(fact, scope.elements[0])
 
 
+def linked(policy: Compiled) -> Iterator[Linked]:
+    """Where the public can get a stable pseudonym of a personal element, once for those alike."""
+    for scope in policy.scopes:
+        element = next((e for e in scope.elements if e.personal), None)
+        found = find(scope.diagram, lambda ruling: ruling.treatment == STABLE, PUBLIC)
+        if element and found:
+            yield Linked(element, found[1].granted_by[0])
+
+
 def treated(policy: Compiled, scope: Scope, box: Box) -> Diagram[Treatment]:
     """The treatment alone of a scope's elements, within ``box``."""
+    policy.budget.spend(scope.steps)
     return mapped(scope.diagram, lambda ruling: ruling.treatment, Maker(policy.budget), box)
 
 
