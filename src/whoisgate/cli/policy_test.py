@@ -14,12 +14,12 @@ import typer
 
 from whoisgate.audit.draft import JSON
 from whoisgate.cli.output import AsJSON, listed, print_findings, print_json
-from whoisgate.errors import PolicyError, Position
+from whoisgate.errors import Finding, PolicyError, Position
 from whoisgate.policy.coverage import Coverage, coverage
 from whoisgate.policy.explain import clause
 from whoisgate.policy.files import read_file, shipped_folder
 from whoisgate.policy.findings import Report, refusal
-from whoisgate.policy.load import load_any
+from whoisgate.policy.load import unsafe_load_any
 from whoisgate.policy.model import Obligation, Policy
 from whoisgate.policy.mutate import Mutant, Tried, Verdict, attempt, mutants
 from whoisgate.policy.suite import Failure, Suite, Wrong, read_suite, run
@@ -40,9 +40,13 @@ def run_suite(
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Run a policy's suite; exit 1 if a case fails or, with --mutate, a mutant survives."""
+    """Run a policy's suite.
+
+    Exit 1 if a case fails, if the policy breaks its own promises or, with --mutate, if a mutant
+    survives.
+    """
     try:
-        whole, tests = _read(policy, suite)
+        whole, broken, tests = _read(policy, suite)
     except PolicyError as error:
         if not error.findings:
             raise
@@ -53,12 +57,13 @@ def run_suite(
         raise typer.Exit(1) from None
     failures = run(whole, tests)
     found = coverage(whole, tests) if covered else None
-    tried = _mutate(whole, tests) if mutate and not failures else []
+    tried = _mutate(whole, tests) if mutate and not (failures or broken) else []
     if as_json:
         print_json(
             {
                 "policy": whole.name,
                 "cases": len(tests.cases),
+                "broken": listed(broken),
                 "failed": [_failure(f) for f in failures],
                 "coverage": _coverage(found) if found else None,
                 "mutants": _mutants(tried) if tried else None,
@@ -66,22 +71,25 @@ def run_suite(
         )
     else:
         _print_failures(failures, tests)
+        print_findings(broken)
         if found:
             _print_coverage(found)
         if mutate:
             _print_mutants(tried)
-    raise typer.Exit(int(bool(failures) or any(t.verdict is Verdict.SURVIVED for t in tried)))
+    raise typer.Exit(
+        int(bool(failures or broken) or any(t.verdict is Verdict.SURVIVED for t in tried))
+    )
 
 
-def _read(policy: str, suite: Path | None) -> tuple[Policy, Suite]:
-    whole, report = load_any(policy), Report()
+def _read(policy: str, suite: Path | None) -> tuple[Policy, Sequence[Finding], Suite]:
+    (whole, broken), report = unsafe_load_any(policy), Report()
     beside = Path(policy).parent if policy.endswith((".yaml", ".yml")) else shipped_folder()
     path = suite or beside / "suites" / f"{Path(policy).stem}.yaml"
     text = read_file(path, report)
     tests = None if text is None else read_suite(text, str(path), whole, report)
     if tests is None:
         raise refusal(path.name, report.findings)
-    return whole, tests
+    return whole, broken, tests
 
 
 def _mutate(policy: Policy, suite: Suite) -> list[Tried]:

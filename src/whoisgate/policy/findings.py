@@ -37,6 +37,9 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Every finding's number and what it means."""
 
+PROMISES: Final = frozenset({"WG207", "WG209", "WG217"})
+"""What a policy promises and does not keep: its rules can be read and compared, never used."""
+
 MAX_FINDINGS: Final = 500
 _LONGEST_WORD: Final = 64
 _SHORT_LIST: Final = 12

@@ -178,5 +178,5 @@ def _beside_public(policy: Policy, scope: Scope) -> Diagram[_Pair]:
     return paired(scope.diagram, public, known.space.domains, Maker(known.budget))
 
 
-def _strength(treatment: Treatment) -> tuple[Kind, int]:
+def _strength(treatment: Treatment) -> tuple[int, int]:
     return treatment.strength
