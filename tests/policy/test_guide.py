@@ -1,11 +1,14 @@
-"""The guide's examples are policies, and so are those of the pages on shipped ones."""
+"""The examples of guide and pages are policies, and its commands say what it says they say."""
 
 import doctest
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from whoisgate.cli import app
 from whoisgate.policy import check_file, check_text, load, load_text
 from whoisgate.policy.coverage import coverage
 from whoisgate.policy.files import shipped_folder
@@ -25,6 +28,9 @@ def examples(page):
 WRITTEN = examples(GUIDE)
 SUITES = [text for text in WRITTEN if "\nsuite: " in text]
 EXAMPLES = [text for text in WRITTEN if text not in SUITES]
+COMMANDS = re.findall(
+    r"```console\n\$ whoisgate (.*)\n((?:.*\n)*?)```", GUIDE.read_text(encoding="utf-8")
+)
 HEAD = 'whoisgate: 1\npolicy: example\nversion: "1"\nelements: 1\n'
 ALL = "contact_roles, registrant_kind, disclose, region, publish_consent, organization_consent"
 OPEN = "  - {id: OPEN, grant: release, elements: [domain.status]}\n"
@@ -52,6 +58,22 @@ def test_shows_only_what_loads(example):
 
 def test_shows_examples():
     assert len(EXAMPLES) >= 8
+
+
+@pytest.mark.parametrize(("command", "output"), COMMANDS, ids=[c for c, _ in COMMANDS])
+def test_shows_what_its_commands_print(command, output, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    smallest = next(e for e in EXAMPLES if e.startswith("whoisgate: 1 "))
+    rule = next(e for e in EXAMPLES if "id: LEA-ORDER" in e)
+    Path("example.yaml").write_text(smallest + rule, encoding="utf-8")
+    done = CliRunner().invoke(app, shlex.split(command))
+    assert done.exit_code == 0
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    assert doctest.OutputChecker().check_output(output, done.output, flags), done.output
+
+
+def test_shows_commands():
+    assert len(COMMANDS) == 2
 
 
 def test_shows_python_that_runs():

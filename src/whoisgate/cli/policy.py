@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whoisgate.cli import policy_diff, policy_test
+from whoisgate.cli import policy_diff, policy_show, policy_test
 from whoisgate.cli.output import AsJSON, listed, print_findings, print_json
 from whoisgate.policy.check import check_file
 
@@ -33,3 +33,4 @@ def check(
 
 app.command("diff")(policy_diff.diff)
 app.command("test")(policy_test.run_suite)
+app.command("show")(policy_show.show)

@@ -28,6 +28,7 @@ from whoisgate.policy.diagram import (
     Diagram,
     Domains,
     Maker,
+    Word,
     asked,
     find,
     mapped,
@@ -185,13 +186,17 @@ def widened(policy: Compiled, part: Sequence[Rule], inside: Box) -> Iterator[Wid
             if pair not in known:
                 maker: Maker[Treatment] = Maker(policy.budget)
                 one, whole = (mapped(d, lambda r: r.treatment, maker, box) for d in pair)
-                both = _both(one, whole, domains, policy)
-                known[pair] = None if one is whole else find(both, _opens)
+                same = one is whole
+                known[pair] = None if same else find(_both(one, whole, domains, policy), _opens)
             if more := known[pair]:
                 words, (before, after) = more
                 found.setdefault((before, after, reached(words, start)), []).append(element)
     for (before, after, witness), elements in found.items():
         yield Widened(tuple(elements), before, after, witness)
+
+
+_Opening = tuple[dict[str, Word], tuple[Treatment, Treatment]]
+"""Words, and the treatments there without and with the other rules."""
 
 
 def _both(

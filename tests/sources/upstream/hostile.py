@@ -267,7 +267,10 @@ def spliced(make, text):
 
 
 def control_characters(make, tree):
-    for box, key in make.some(texts(tree), 6):
+    public = [
+        (b, k) for b, k in texts(tree) if b[k] in {"D-1", "Sample State", "Example Registrar"}
+    ]
+    for box, key in [*make.some(public, 2), *make.some(texts(tree), 6)]:
         box[key] = spliced(make, box[key])
 
 
@@ -279,7 +282,7 @@ def unknown_members(make, tree):
 
 
 def links_and_notices(make, tree):
-    for box in make.some(objects(tree), 4):
+    for box in [tree, *make.some(objects(tree), 4)]:
         link = {"rel": make.chance.choice(["self", "related", "about", "alternate"])}
         link |= {"href": make.link(), "value": make.link(), "title": make.word()}
         if "registrar" not in box.get("roles", ()):
@@ -394,10 +397,12 @@ def missing_members(make, tree):
 
 
 TREE = [
-    links_and_notices, nested_people, several_roles, own_addresses, other_name, unknown_members,
-    mangled_keys, long_texts, control_characters, lone_surrogates, huge_numbers, wrong_types,
+    links_and_notices, nested_people, several_roles, own_addresses, unknown_members, mangled_keys,
+    long_texts, control_characters, other_name, lone_surrogates, huge_numbers, wrong_types,
     deep_nesting, missing_members, many_members,
 ]  # fmt: skip
+READABLE = TREE[:8]
+"""What leaves a document one that can be read."""
 
 
 # --- traits of the bytes
@@ -668,9 +673,10 @@ def own_server(make, lines):
 
 
 LINES = [
-    strange_lines, controls_in_lines, mangled_labels, repeated_labels, endless_lists, long_line,
-    another_name, another_domain_too, not_found_within, own_server, referral, other_line_ends,
+    strange_lines, controls_in_lines, mangled_labels, repeated_labels, not_found_within, own_server,
+    referral, endless_lists, long_line, another_name, another_domain_too, other_line_ends,
 ]  # fmt: skip
+READABLE_LINES = LINES[:7]
 
 
 # --- traits of the transport
@@ -804,13 +810,17 @@ def rdap(seed, number, ports, hop=0):
         make.speech.parts = [wire(Head(b"HTTP/1.1 429 No", [b"Retry-After: " + after]), b"")]
         return make.speech
     tree = document(make)
-    make.apply(TREE, 3, tree)
+    readable = make.chance.random() < 0.5
+    make.apply(*((READABLE, 4) if readable else (TREE, 3)), tree)
     plain = make.chance.random() < 0.7
     text = json.dumps(tree, ensure_ascii=plain)
     for leaf, raw in reversed(make.raw.items()):
         text = text.replace(f'"{leaf}"', raw)
-    body = make.apply([duplicate_keys, *BYTES], 1, text.encode("utf-8", "surrogatepass"))
-    head = Head()
+    body, head = text.encode("utf-8", "surrogatepass"), Head()
+    if readable:
+        make.speech.parts = [wire(head, body)]
+        return make.speech
+    body = make.apply([duplicate_keys, *BYTES], 1, body)
     body = make.apply(HEAD, 2, head, body)
     raw = wire(head, body)
     make.speech.parts = [raw]
@@ -837,14 +847,15 @@ def whois(seed, number, ports, where="whois"):
     if make.chance.random() < 0.05:
         make.speech.traits.append("absent")
         lines = [f"No match for {make.name}", f"% {make.link()}"]
-    make.apply(LINES, 3, lines)
+    readable = make.chance.random() < 0.5
+    make.apply(*((READABLE_LINES, 4) if readable else (LINES, 3)), lines)
     if where == "registrar" and make.chance.random() < 0.3:
         referral(make, lines)
     end = make.chance.choice(["\r\n", "\n"])
     raw = (end.join(lines) + end).encode("utf-8", "surrogatepass")
-    raw = make.apply(BYTES, 1, raw)
+    raw = raw if readable else make.apply(BYTES, 1, raw)
     make.speech.parts = [raw]
-    make.apply(TRANSPORT, 1, raw)
+    make.apply([] if readable else TRANSPORT, 0 if readable else 1, raw)
     return make.speech
 
 

@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ from whoisgate.testing import MemoryLog
 
 ROOT = Path(__file__).parents[3]
 CASES = 10_000 if SOAK else 300
-SEED = int(os.environ.get("WHOISGATE_SEED") or (random.randrange(10**9) if SOAK else 20261123))
+SEED = int(os.environ.get("WHOISGATE_SEED") or (random.randrange(10**9) if SOAK else 12))
 AT_ONCE = 20
 DEADLINE_S = 0.6
 SLACK_S = 1.5
@@ -60,6 +61,7 @@ GROWTH_BYTES = 32 * 1024 * 1024
 SENT_BYTES = 20 * 1024 * 1024
 """What a server may get rid of: the cap, and what the kernel's buffers hold beyond it."""
 
+EVERYTHING = (BIRD, OWN_BIRD, NUMBER, OWN)
 UNREADABLE = "WG310: registration data could not be read"
 GATED = (
     f'Authorization: Bearer {token()}\r\nDisclosure-Request: purpose="{PURPOSE}", '
@@ -150,6 +152,7 @@ class Run:
     resident: list = field(default_factory=list)
     late_s: float = 0.0
     stall_s: float = 0.0
+    unclosed: int = 0
 
     def fail(self, number, what):
         said = hostile.traits(self.seed, number, self.ports) if isinstance(number, int) else ""
@@ -195,11 +198,11 @@ class Run:
             await asyncio.sleep(0.01)
             self.stall_s = max(self.stall_s, time.process_time() - before)
 
-    def clean(self, number, where, text, birds=(BIRD, OWN_BIRD, NUMBER)):
+    def clean(self, number, where, text, birds=(BIRD, OWN_BIRD, NUMBER), *, one_line=True):
         """No word that must not come out, no control character, no forged line."""
         if leaked := found(birds, text.encode()):
             self.fail(number, f"{where} tells {leaked}: {text[:2000]!r}")
-        if _CONTROL.search(text):
+        if any(_CONTROL.search(line) for line in ([text] if one_line else text.split("\r\n"))):
             self.fail(number, f"{where} has control characters: {text[:2000]!r}")
         if _LINE.search(text):
             self.fail(number, f"{where} has a forged line: {text[:2000]!r}")
@@ -268,8 +271,10 @@ def run(policy, tmp_path):
     def run(seed, cases):
         with servers(seed) as (ports, counts):
             run = Run(seed, tuple(ports))
-            with heard(run):
+            with heard(run), warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", ResourceWarning)
                 uvloop.run(main(run, cases))
+            run.unclosed = len(told)
             run.judge_absences()
             return run, counts()
 
@@ -364,8 +369,8 @@ class Asking:
         head, _, body = reply.partition("\r\n\r\n")
         status = head.split()[1]
         run.replies[f"RDAP {status}"] += 1
-        for line in (*head.split("\r\n"), body):
-            run.clean(number, "RDAP", line, (BIRD, OWN_BIRD, NUMBER, OWN))
+        run.clean(number, "RDAP head", head, EVERYTHING, one_line=False)
+        run.clean(number, "RDAP body", body, EVERYTHING)
         if status == "502":
             # One answer for every failure, but for the hour.
             run.replies[re.sub(r"(?m)^date: .*\r\n", "", reply)] += 1
@@ -383,8 +388,7 @@ class Asking:
         run = self._run
         kind = re.match(r"% (WG\d+)|", text)[1] or "record"
         run.replies[f"WHOIS {kind}"] += 1
-        for line in text.split("\r\n"):
-            run.clean(number, "WHOIS", line, (BIRD, OWN_BIRD, NUMBER, OWN))
+        run.clean(number, "WHOIS", text, EVERYTHING, one_line=False)
         if kind == "WG103":
             run.absences.add(number)
         elif kind != "record" and text != f"% {UNREADABLE}\r\n":
@@ -395,8 +399,8 @@ class Asking:
         head, _, body = reply.partition("\r\n\r\n")
         run.replies[f"gated {head.split()[1]}"] += 1
         run.replies["gated with a name"] += OWN_BIRD in body
-        for line in (*head.split("\r\n"), body):
-            run.clean(number, "gated", line, (BIRD, NUMBER, OWN))
+        run.clean(number, "gated head", head, EVERYTHING, one_line=False)
+        run.clean(number, "gated body", body, (BIRD, NUMBER, OWN))
         if head.split()[1] not in {"200", "403", "404", "502"}:
             run.fail(number, f"unexpected answer: {reply}")
 
@@ -412,7 +416,8 @@ def test_neither_crashes_nor_leaks_nor_waits_nor_grows_before_hostile_servers(ru
     report = {
         "seed": SEED, "cases": CASES, "seconds": round(time.monotonic() - started),
         "grown_mib": round(seen.grown / 2**20, 1), "late_s": round(seen.late_s, 2),
-        "stall_s": round(seen.stall_s, 2), "servers": counts, "sources": dict(seen.outcomes),
+        "stall_s": round(seen.stall_s, 2), "unclosed": seen.unclosed, "servers": counts,
+        "sources": dict(seen.outcomes),
         "exits": {kind: n for kind, n in seen.replies.items() if "\r" not in kind},
     }  # fmt: skip
     print(json.dumps(report, indent=1))  # noqa: T201  shown with a failure, and by -s
@@ -421,6 +426,8 @@ def test_neither_crashes_nor_leaks_nor_waits_nor_grows_before_hostile_servers(ru
     assert counts["most_sent"] < SENT_BYTES
     assert seen.grown < GROWTH_BYTES
     assert seen.stall_s < STALL_S
+    # A deadline that rings while a connection is being closed leaves it to the collector.
+    assert seen.unclosed <= CASES // 100
     # One answer for all failures; and the test has seen what it is about.
     assert len([reply for reply in seen.replies if "HTTP/1.1 502" in reply]) == 1
     assert counts["asked"] > CASES
