@@ -13,6 +13,8 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("soak", deadline=None, max_examples=100_000)
 SOAK = bool(os.environ.get("WHOISGATE_SOAK"))
 settings.load_profile("soak" if SOAK else "default")
+PAIRS = int(os.environ.get("WHOISGATE_PAIRS", "1000000" if SOAK else "2000"))
+"""Pairs of records that each exit answers alike."""
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PURPOSE = "criminalInvestigationAndDNSAbuseMitigation"

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -39,8 +39,9 @@ from whoisgate.errors import (
     ReplacementMissing,
 )
 from whoisgate.formats import rdap
-from whoisgate.gate import AsyncGate, AsyncSource, Gate, Source
+from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source
 from whoisgate.middle import Settings, Standing
+from whoisgate.policy.decide import edition
 from whoisgate.policy.load import load, load_named
 from whoisgate.policy.model import Policy
 from whoisgate.redact import Substitutes
@@ -220,12 +221,25 @@ def open_async(
     )
 
 
-def _prepared(folder: Folder, *, allow_draft: bool) -> tuple[Settings, SQLiteLog]:
-    settings = folder.settings()
+def reread(folder: Path, log: Log, now: Settings, *, allow_draft: bool = False) -> Settings:
+    """What a gate over ``folder`` is to answer under from now on, instead of ``now``.
+
+    Links keep their address. Another policy is archived, and logged by ``log``, before this
+    returns; raises `OperatorError` or `PolicyError`, and then nothing is.
+    """
+    changed = Folder.at(folder)
+    settings = replace(_checked(changed, allow_draft=allow_draft), rdap=now.rdap)
     policy = settings.policy
-    if policy.draft and not allow_draft:
-        raise DraftPolicy(f"policy `{policy.name}` is a draft: expected --allow-draft")
-    log = folder.log()
+    if policy.digest != now.policy.digest:
+        with changed.opened() as archive:
+            archive.archive(policy.digest, policy.text)
+        record_policy(log, policy)
+    return settings
+
+
+def _prepared(folder: Folder, *, allow_draft: bool) -> tuple[Settings, SQLiteLog]:
+    settings = _checked(folder, allow_draft=allow_draft)
+    policy, log = settings.policy, folder.log()
     log.publish()  # what a killed process left committed
     if log.archived(policy.digest) is None:
         log.archive(policy.digest, policy.text)
@@ -233,7 +247,15 @@ def _prepared(folder: Folder, *, allow_draft: bool) -> tuple[Settings, SQLiteLog
     return settings, log
 
 
-def record_policy(log: SQLiteLog, policy: Policy) -> Receipt:
+def _checked(folder: Folder, *, allow_draft: bool) -> Settings:
+    settings = folder.settings()
+    if settings.policy.draft and not allow_draft:
+        raise DraftPolicy(f"policy `{settings.policy.name}` is a draft: expected --allow-draft")
+    edition(settings.policy, utc_now(), settings.switches)  # compiles, once and for all
+    return settings
+
+
+def record_policy(log: Log, policy: Policy) -> Receipt:
     """Log in clear that this policy is in force from now on."""
     said = {"policy": policy.name, "version": policy.version, "digest": policy.digest}
     return log.append(Draft("policy", policy.digest, utc_now(), open=said)).result()

@@ -208,7 +208,7 @@ class UpstreamTimedOut(UpstreamError):
 
 
 class UpstreamTooLarge(UpstreamError):
-    """More bytes than the cap allows."""
+    """More bytes than the cap allows, or a body in too many chunks."""
 
     code = "WG313"
 

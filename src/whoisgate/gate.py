@@ -27,7 +27,7 @@ from whoisgate.errors import (
     SourceTooSlow,
 )
 from whoisgate.formats import whois
-from whoisgate.middle import Granted, Middle, Settings
+from whoisgate.middle import Cached, Granted, Middle, Settings
 from whoisgate.policy.decide import Decision, Outcome
 from whoisgate.policy.explain import Reason, explain
 from whoisgate.policy.model import Policy
@@ -169,7 +169,7 @@ class Gate:
             held = middle.cached(question.name, "rdap", arrived) or middle.public(
                 self._find(question.name), "rdap", arrived
             )
-            middle.count("public")
+            middle.counts.add("public")
             return Answer(question.name, held.decision, held.body, None, policy)
         record = self._find(question.name, fresh=True)
         step = middle.settle(record, question, requester, arrived)
@@ -185,15 +185,19 @@ class Gate:
         now = self._clock()
         middle = self._middle
         if at_hand := middle.cached(name, form, now):
-            middle.count("public")
+            middle.counts.add("public")
             return at_hand.body
         question = Question.of(name)
         middle.admit(question, PUBLIC, now)
         held = middle.cached(question.name, form, now) or middle.public(
             self._find(question.name), form, now
         )
-        middle.count("public")
+        middle.counts.add("public")
         return held.body
+
+    def adopt(self, settings: Settings) -> None:
+        """Answer later questions under other settings; what is being answered ends as it began."""
+        self._middle = Middle(settings, self._middle.counts)
 
     def invalidate(self, name: str) -> None:
         """Forget the cached public body of a canonical name."""
@@ -201,7 +205,7 @@ class Gate:
 
     def count(self, what: str) -> None:
         """Count something that gets no entry of its own (a stranger's failure)."""
-        self._middle.count(what)
+        self._middle.counts.add(what)
 
     def tally(self) -> Receipt | None:
         """Log the counts since the last tally; None when nothing was counted."""
@@ -272,7 +276,7 @@ class AsyncGate:
             held = middle.cached(question.name, "rdap", arrived) or middle.public(
                 await self._find(question.name), "rdap", arrived
             )
-            middle.count("public")
+            middle.counts.add("public")
             return Answer(question.name, held.decision, held.body, None, policy)
         record = await self._find(question.name, fresh=True)
         step = middle.settle(record, question, requester, arrived)
@@ -286,13 +290,13 @@ class AsyncGate:
         receipt = await asyncio.wrap_future(self.log.append(step.draft))
         return Answer(question.name, step.decision, step.body, receipt, policy)
 
-    def cached_public(self, name: str, form: str = "rdap") -> PublicBytes | None:
-        """A finished public body that is at hand without waiting, counted as answered."""
-        held = self._middle.cached(name, form, self._clock())
-        if held is None:
-            return None
-        self._middle.count("public")
-        return held.body
+    def at_hand(self, name: str, form: str = "rdap") -> Cached | None:
+        """A public body, and its decision, that needs no waiting; counted as answered."""
+        middle = self._middle
+        held = middle.cached(name, form, self._clock())
+        if held is not None:
+            middle.counts.add("public")
+        return held
 
     async def public(self, name: str, form: str = "rdap") -> PublicBytes:
         """As `Gate.public`."""
@@ -303,13 +307,17 @@ class AsyncGate:
         held = middle.cached(question.name, form, now) or middle.public(
             await self._find(question.name), form, now
         )
-        middle.count("public")
+        middle.counts.add("public")
         return held.body
 
     @property
-    def policy(self) -> Policy:
-        """The policy in force."""
-        return self._middle.settings.policy
+    def settings(self) -> Settings:
+        """What answers are given under now."""
+        return self._middle.settings
+
+    def adopt(self, settings: Settings) -> None:
+        """As `Gate.adopt`."""
+        self._middle = Middle(settings, self._middle.counts)
 
     def invalidate(self, name: str) -> None:
         """As `Gate.invalidate`."""
@@ -317,7 +325,7 @@ class AsyncGate:
 
     def count(self, what: str) -> None:
         """As `Gate.count`."""
-        self._middle.count(what)
+        self._middle.counts.add(what)
 
     async def tally(self) -> Receipt | None:
         """As `Gate.tally`."""
@@ -367,7 +375,7 @@ def _source_error(error: Exception) -> SourceError:
 
 def _present(record: Record | None, name: str, middle: Middle) -> Record:
     if record is None:
-        middle.count("not_found")
+        middle.counts.add("not_found")
         raise NameNotFound(name)
     if record.name != name:
         raise SourceFailed(f"expected the record of `{name}`, got another")

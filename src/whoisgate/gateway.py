@@ -29,8 +29,9 @@ def serve(
 ) -> None:
     """Answer until SIGTERM or SIGINT, then drain; addresses default to the configuration's.
 
-    ``ready`` is called with the addresses once both servers accept. Raises `OperatorError` or
-    `PolicyError` before anything is answered.
+    SIGHUP reads the policy, and what else decides answers, again: see `app.reread`. ``ready`` is
+    called with the addresses once both servers accept. Raises `OperatorError` or `PolicyError`
+    before anything is answered.
     """
     config = folder.config
     gate = app.open_async(folder.path, source=source, allow_draft=allow_draft)
@@ -53,6 +54,7 @@ def serve(
         gate=gate,
         ready=ready,
         tls=folder.tls,
+        reread=lambda: app.reread(folder.path, gate.log, gate.settings, allow_draft=allow_draft),
     )
 
 

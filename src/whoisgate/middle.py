@@ -9,7 +9,8 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from whoisgate.audit.draft import Draft
 from whoisgate.elements import Element
@@ -30,6 +31,8 @@ from whoisgate.redact import (
     digest,
     redact,
 )
+
+_REFUSALS: Final = 256
 
 REFUSALS_PER_DAY = 1000
 """Default of a requester's entries per UTC day that released nothing."""
@@ -93,15 +96,36 @@ class Cached(NamedTuple):
     decision: Decision
 
 
-class Middle:
-    """The pure part of a gate: everything between the two waits. Holds the public cache."""
+class Counts:
+    """What gets no entry of its own, counted until the next tally; safe between threads."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self) -> None:
+        self._held: Counter[str] = Counter()
+        self._lock = threading.Lock()  # guards _held
+
+    def add(self, what: str) -> None:
+        """Count one more."""
+        with self._lock:
+            self._held[what] += 1
+
+    def take(self) -> Counter[str]:
+        """All counts, which begin anew."""
+        with self._lock:
+            taken, self._held = self._held, Counter()
+        return taken
+
+
+class Middle:
+    """The pure part of a gate: everything between the two waits. Holds the public cache.
+
+    One `Middle` answers under one policy alone: for other settings a gate takes another.
+    """
+
+    def __init__(self, settings: Settings, counts: Counts | None = None) -> None:
+        self.settings, self.counts = settings, counts or Counts()
         self._edition: Edition | None = None
         self._cache: dict[tuple[str, str], Cached] = {}
-        self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()  # guards _counts and changes of _cache
+        self._lock = threading.Lock()  # guards changes of _cache
 
     def edition(self, now: datetime) -> Edition:
         """The policy's rules in force now."""
@@ -112,15 +136,9 @@ class Middle:
                 self._cache.clear()
         return held
 
-    def count(self, what: str) -> None:
-        """Count something that gets no entry of its own."""
-        with self._lock:
-            self._counts[what] += 1
-
     def tally(self, now: datetime) -> Draft | None:
         """The counts since the last tally as a draft, or None when nothing was counted."""
-        with self._lock:
-            counts, self._counts = self._counts, Counter()
+        counts = self.counts.take()
         if not counts:
             return None
         return Draft("tally", self.settings.policy.digest, now, open={"counts": dict(counts)})
@@ -140,13 +158,13 @@ class Middle:
         """Refuse what needs no record: a stranger's gated question, a foreign suffix."""
         suffixes = self.settings.suffixes
         if suffixes is not None and not _under(question.name, suffixes):
-            self.count("suffix_not_served")
+            self.counts.add("suffix_not_served")
             raise SuffixNotServed("expected a name under a suffix that this gate serves")
         if question.gated and requester.public:
-            self.count("credential_required")
+            self.counts.add("credential_required")
             raise CredentialRequired("a `Disclosure-Request` needs a credential")
         if requester.valid_until is not None and requester.valid_until <= now:
-            self.count("credential_refused")
+            self.counts.add("credential_refused")
             raise CredentialRefused("the credential has expired")
 
     def public(self, record: Record, form: str, now: datetime) -> Cached:
@@ -199,10 +217,7 @@ class Middle:
         )
         if decision.outcome is not Outcome.RELEASED:
             # A refusal is finished from the decision alone: no contact value is read.
-            body = Sealed(
-                decision, rdap.encode_refusal(decision, explain(self.settings.policy, decision))
-            )
-            view_digest = ""
+            body, view_digest = Sealed(decision, _refusal(self.settings.policy, decision)), ""
         else:
             view = redact(record, decision, self.settings.substitutes)
             if not isinstance(view, GatedView):
@@ -221,6 +236,12 @@ class Middle:
             uses=granted.entry if granted else None,
         )
         return Step(decision, body, draft)
+
+
+@lru_cache(_REFUSALS)
+def _refusal(policy: Policy, decision: Decision) -> bytes:
+    """The body of a refusal; telling the reasons takes longer than all the rest."""
+    return rdap.encode_refusal(decision, explain(policy, decision))
 
 
 def _under(name: str, suffixes: frozenset[str]) -> bool:

@@ -7,6 +7,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+import whoisgate
+from whoisgate.errors import DraftPolicy
+
 HTTP = [
     ("domain/not_a..name", {}, 400, "WG101"),
     ("domain/absent.example", {}, 404, "WG103"),
@@ -73,6 +76,17 @@ def spoil_policy(folder: Path) -> None:
     replace(folder, 'policy = "icann-gtld"', 'policy = "mine.yaml"')
 
 
+def draft_policy(folder: Path) -> None:
+    (folder / "drafts").mkdir()
+    (folder / "drafts" / "mine.yaml").write_text(
+        "whoisgate: 1\npolicy: mine\nversion: '1'\nelements: 1\nreveals: {public: [contact_roles,"
+        " publish_consent, organization_consent, registrant_kind, disclose]}\n"
+        "includes: [{policy: icann-gtld}, {policy: cets224-art6, when: {tld_group: gtld}}]\n"
+        "rules: []\n"
+    )
+    replace(folder, 'policy = "icann-gtld"', 'policy = "drafts/mine.yaml"')
+
+
 def replace(folder: Path, old: str, new: str) -> None:
     config = folder / "whoisgate.toml"
     text = config.read_text()
@@ -88,6 +102,7 @@ def spoil_database(folder: Path) -> None:
 
 SPOILERS = {
     "a misspelt element": (spoil_policy, "WG2"),
+    "a draft": (draft_policy, "WG511"),
     "a column that is no element": (
         lambda f: (
             replace(f, 'AS "registrant.', 'AS "registrantt.')
@@ -114,6 +129,16 @@ def test_serve_refuses_to_start_with_one_numbered_line(folder, run, mistake):
     assert done.stdout == b""
     assert done.stderr.decode().startswith(f"whoisgate: {code}"), done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_a_draft_opens_only_for_who_asks_for_it(folder):
+    draft_policy(folder)
+    with pytest.raises(DraftPolicy, match="--allow-draft"):
+        whoisgate.open(folder)
+    gate = whoisgate.open(folder, allow_draft=True)
+    name = (folder / "demo" / "domains.txt").read_text().split()[0]
+    assert gate.ask(name).body
+    gate.close()
 
 
 def test_serve_names_the_port_that_is_taken(folder, run):
@@ -202,3 +227,13 @@ def test_policy_check_names_line_and_column(folder, run):
     assert done.returncode == 1
     assert b"mine.yaml:6:" in done.stdout
     assert b"registrant.name" in done.stdout
+
+
+def test_policy_test_refuses_a_huge_suite_unread(tmp_path, run):
+    huge = tmp_path / "huge.yaml"
+    with huge.open("wb") as file:
+        file.truncate(100 << 20)
+    done = run("policy", "test", "icann-gtld", "--suite", huge)
+    assert done.returncode == 1
+    assert b"huge.yaml:1:1: error WG215: expected at most" in done.stdout
+    assert done.stderr == b""

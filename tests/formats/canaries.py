@@ -1,13 +1,19 @@
 """Canaries: words that must not come out, and what they look like in every encoding."""
 
 import base64
+import functools
 import json
 import unicodedata
 import urllib.parse
 
 
+@functools.cache
 def traces(canary):
     """What a canary looks like in every encoding that a body could hold."""
+    return tuple(_traces(canary))
+
+
+def _traces(canary):
     raw = canary.encode()
     yield raw
     for shift in range(3):

@@ -406,6 +406,13 @@ def test_bounds_the_depth():
             strict.loads(deep)
 
 
+def test_bounds_the_number_of_values():
+    most = f"[{'0,' * strict.MAX_COMMAS}0]"
+    assert len(strict.loads(most)) == strict.MAX_COMMAS + 1
+    with pytest.raises(MalformedDocument, match="commas"):
+        strict.loads(most.replace("[", "[0,"))
+
+
 def test_bounds_the_size():
     with pytest.raises(MalformedDocument, match="bytes"):
         rdap.decode(b" " * (strict.MAX_BYTES + 1))

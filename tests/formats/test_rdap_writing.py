@@ -174,6 +174,15 @@ def test_takes_values_that_look_like_its_own_templates():
     assert entity(document, "registrar")["vcardArray"][1][1][3] == "\\u0000 \x00 %s {}"
 
 
+def test_escapes_every_control_that_a_terminal_obeys():
+    controls = "".join(map(chr, [*range(32), *range(127, 160)]))
+    record = Record.of("example.com", {"registrant.state": f"A{controls}B\u00a0C\u00bf"})
+    raw = bytes(rdap.encode(public(record), SETTINGS))
+    assert not [c for c in raw.decode() if c in controls]
+    card = body(public(record))["entities"][0]["vcardArray"][1]
+    assert card[2][3][4] == f"A{controls}B\u00a0C\u00bf"
+
+
 def test_refuses_text_that_is_no_unicode():
     with pytest.raises(MalformedDocument):
         rdap.encode(public(Record.of("example.com", {"registrant.state": "\ud800"})), SETTINGS)

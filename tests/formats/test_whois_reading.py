@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.formats.conftest import ICANN, SETTINGS, WEB_FORM
+from tests.formats.conftest import ICANN, SETTINGS, WEB_FORM, public
 
 from whoisgate.elements import ELEMENTS
 from whoisgate.errors import (
@@ -16,7 +16,7 @@ from whoisgate.errors import (
     UpstreamThrottled,
     WhoisgateError,
 )
-from whoisgate.formats import whois
+from whoisgate.formats import rdap, whois
 from whoisgate.formats.offline import redact_answer, redact_lines
 from whoisgate.formats.whois.lines import MAX_BYTES, MAX_LINES
 from whoisgate.records import RegistrantKind
@@ -520,6 +520,8 @@ def test_joins_the_registrys_answer_with_the_registrars():
     ]  # fmt: skip
     assert both.withheld == frozenset()
     assert both.partial
+    for answer in (rdap.encode(public(both), SETTINGS), whois.encode(public(both))):
+        assert b"Example Registrar" in answer
 
 
 def test_joins_no_answers_about_two_names():

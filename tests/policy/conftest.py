@@ -2,12 +2,16 @@
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from whoisgate.elements import ELEMENTS, Element, Kind
+from whoisgate.policy import Decision, edition
+from whoisgate.policy.decide import NOTHING_APPROVED, Approved
 from whoisgate.policy.model import ATTRIBUTES, Atom, InForce, Obligation, Policy, Rule, Treatment
+from whoisgate.queries import Assurance, Jurisdiction, Question, Requester, RequesterClass
+from whoisgate.records import Facts
 
 TOUCHED = tuple(
     ELEMENTS[name]
@@ -127,6 +131,34 @@ def _cap(rule: Rule, words: Mapping[str, str | None]) -> bool:
         if words[atom.attribute] is None or words[atom.attribute] not in atom.words:
             return True
     return False
+
+
+def requester_of(requester_class, assurance="high", jurisdiction="same_country"):
+    return Requester(
+        "authority", "person", RequesterClass(requester_class), Assurance(assurance),
+        jurisdiction=Jurisdiction(jurisdiction) if jurisdiction else None,
+    )  # fmt: skip
+
+
+def ask_policy(
+    policy, who, question, approved="granted", *, name="example.com", switches=(), facts=None
+):
+    """The decision on a question for everything personal, unless it names elements."""
+    everything = frozenset(ELEMENTS.values())
+    held = NOTHING_APPROVED if approved == "none" else Approved(**{approved: everything})
+    question = {"elements": [e.name for e in everything if e.personal], **question}
+    now = edition(policy, datetime(2026, 11, 25, tzinfo=UTC), frozenset(switches))
+    return now.decide(Question.of(name, **question), who, facts or Facts(), held)
+
+
+@pytest.fixture(scope="session")
+def requester() -> Callable[..., Requester]:
+    return requester_of
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., Decision]:
+    return ask_policy
 
 
 @pytest.fixture(scope="session")

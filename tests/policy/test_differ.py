@@ -112,6 +112,20 @@ def test_tells_other_obligations_apart():
     )
 
 
+def test_leaves_out_obligations_that_no_gate_owes():
+    """What the public is shown as well brings no obligation; what is withheld brings none."""
+    consent = Rule("C", "grant", RELEASE, frozenset({EMAIL}), (Atom("region", frozenset({"eea"})),))
+    cap = Rule("W", "cap", Treatment(Kind.WITHHOLD), frozenset({EMAIL}))
+    duty = Obligation("notify_registrant", timedelta(days=9))
+    grant = Rule("G", "grant", RELEASE, frozenset({EMAIL}), (Atom("case", frozenset({"given"})),))
+    bound = replace(grant, obligations=(duty,))
+    (change,) = diff(policy_of([consent, grant]), policy_of([consent, bound])).changes
+    assert "region=other" in change.witness
+    everywhere = replace(consent, when=())
+    assert not diff(policy_of([everywhere, grant]), policy_of([everywhere, bound]))
+    assert not diff(policy_of([cap, grant]), policy_of([cap, bound]))
+
+
 def test_sees_what_a_date_or_switch_alone_opens():
     grant = Rule("G", "grant", RELEASE, frozenset({EMAIL}))
     later = InForce(since=datetime(2027, 1, 1, tzinfo=UTC), switch="open")

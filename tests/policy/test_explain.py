@@ -74,6 +74,19 @@ def told():
     return reasons
 
 
+@pytest.fixture(scope="module")
+def told_whole():
+    policy = load_text(POLICY)
+
+    def reasons(facts, requester=OFFICER):
+        asked = frozenset(ELEMENTS.values())
+        question = Question("example.com", case="1", elements=asked, gated=requester != PUBLIC)
+        decision = edition(policy, NOW).decide(question, requester, facts)
+        return {e.name: r for e, r in explain(policy, decision, facts).items()}
+
+    return reasons
+
+
 def test_names_rule_and_law_of_what_is_released(told):
     reason = told("registrant.name", approved=["registrant.name"])["registrant.name"]
     assert (reason.rules, reason.missing, reason.asked) == (("ORDER",), (), True)
@@ -153,3 +166,21 @@ def test_explains_the_public_view(told):
         "requester: law_enforcement", "assurance: high", "case: given",
         "approval: granted or standing",
     )  # fmt: skip
+
+
+def test_tells_the_facts_to_whoever_knows_them(told_whole):
+    reasons = told_whole(Facts(RegistrantKind.NATURAL, publish_consent=False))
+    assert reasons["registrant.city"].missing == ("registrant_kind: legal",)
+    assert reasons["registrant.name"].missing == ("approval: granted or standing",)
+    consents = told_whole(Facts(publish_consent=True), requester=PUBLIC)
+    assert consents["registrant.name"].rules == ("CONSENT",)
+
+
+def test_tells_the_flag_of_the_element_itself():
+    text = POLICY.replace("publish_consent: true", "disclose: allow")
+    flagged = load_text(text.replace("publish_consent,", "disclose,"))
+    email, name = ELEMENTS["registrant.email"], ELEMENTS["registrant.name"]
+    facts = Facts(disclose_allow=frozenset({email}))
+    decision = edition(flagged, NOW).decide(Question("example.com"), PUBLIC, facts)
+    assert explain(flagged, decision, facts)[name].missing == ("disclose: allow",)
+    assert explain(flagged, decision)[name].missing == (ON_RECORD,)

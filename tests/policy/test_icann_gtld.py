@@ -6,11 +6,11 @@ import pytest
 
 from whoisgate.elements import CONTACT_FIELDS, ELEMENTS, Kind
 from whoisgate.policy import edition, explain, load_named
-from whoisgate.policy.decide import NOTHING_APPROVED, Approved, Outcome
-from whoisgate.queries import PUBLIC, Assurance, Jurisdiction, Question, Requester, RequesterClass
+from whoisgate.policy.decide import Outcome
+from whoisgate.queries import PUBLIC, Question
 from whoisgate.records import Facts, RegistrantKind
 
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
 CRIME = "criminalInvestigationAndDNSAbuseMitigation"
 
 
@@ -23,6 +23,7 @@ PLACE = contact("registrant", "state", "country")
 BASE = OPEN | PLACE
 CONSENTED = BASE | contact("registrant") - {"registrant.handle"}
 RELAYED = {"registrant.email", "tech.email"}
+NAME_AND_EMAIL = {"registrant.name", "registrant.email"}
 EVERYBODY = set().union(*(contact(r) for r in ("registrant", "admin", "tech", "billing")))
 
 
@@ -39,6 +40,10 @@ def replaced(decision):
     return {e.name for e, r in decision.rulings.items() if r.treatment.kind is Kind.REPLACE}
 
 
+def flags(*names):
+    return frozenset(ELEMENTS[name] for name in names)
+
+
 @pytest.mark.parametrize("kind", RegistrantKind)
 @pytest.mark.parametrize(
     ("facts", "expected", "relayed"),
@@ -48,7 +53,21 @@ def replaced(decision):
         ({"organization_consent": True}, BASE | {"registrant.organization"}, RELAYED),
         ({"publish_consent": True}, CONSENTED, {"tech.email"}),
         ({"publish_consent": True, "organization_consent": True}, CONSENTED, {"tech.email"}),
-        ({"disclose_allow": frozenset({ELEMENTS["registrant.name"]})}, BASE, RELAYED),
+        ({"disclose_allow": flags("registrant.name")}, BASE, RELAYED),
+        ({"disclose_deny": flags("registrant.country", "registrant.email")}, BASE, RELAYED),
+        (
+            {
+                "publish_consent": True,
+                "disclose_deny": flags("registrant.name", "registrant.email"),
+            },
+            CONSENTED - NAME_AND_EMAIL,
+            RELAYED,
+        ),
+        (
+            {"organization_consent": True, "disclose_deny": flags("registrant.organization")},
+            BASE,
+            RELAYED,
+        ),
         ({"privacy_service": True}, BASE, RELAYED),
     ],
 )
@@ -60,26 +79,6 @@ def test_shows_the_public(policy, kind, facts, expected, relayed):
     assert (decision.outcome, decision.gated) == (Outcome.PUBLIC, False)
 
 
-def requester(requester_class, assurance="high", jurisdiction="same_country"):
-    return Requester(
-        "authority", "person", RequesterClass(requester_class), Assurance(assurance),
-        jurisdiction=Jurisdiction(jurisdiction) if jurisdiction else None,
-    )  # fmt: skip
-
-
-def approval(kind):
-    everything = frozenset(ELEMENTS.values())
-    if kind == "none":
-        return NOTHING_APPROVED
-    return Approved(**{kind: everything})
-
-
-def ask(policy, who, question, approved="granted", *, switches=()):
-    question = {"elements": sorted(EVERYBODY), **question}
-    now = edition(policy, NOW, frozenset(switches))
-    return now.decide(Question.of("example.com", **question), who, Facts(), approval(approved))
-
-
 ORDER = {"purpose": CRIME, "basis": "national_order", "case": "2026-114"}
 REGISTRANT_AND_TECH = contact("registrant") | contact("tech")
 LEA = [
@@ -88,8 +87,9 @@ LEA = [
     ("high", "same_country", ORDER, "granted", "released", EVERYBODY),
     ("high", None, ORDER, "granted", "released", EVERYBODY),
     ("high", "same_country", {**ORDER, "basis": "court_order"}, "granted", "released", EVERYBODY),
-    ("high", "same_country", {**ORDER, "basis": "e_evidence_order"}, "granted", "released",
-     EVERYBODY),
+    ("high", "eu", {**ORDER, "basis": "e_evidence_order"}, "granted", "released", EVERYBODY),
+    ("high", "same_country", {**ORDER, "basis": "e_evidence_order"}, "granted", "refused", set()),
+    ("high", None, {**ORDER, "basis": "e_evidence_order"}, "granted", "refused", set()),
     ("high", "same_country", {**ORDER, "elements": ["registrant.name"]}, "standing", "released",
      {"registrant.name"}),
     ("high", "convention_party", {**ORDER, "basis": "convention_article_18"}, "granted", "released",
@@ -118,7 +118,7 @@ LEA = [
     ("assurance", "jurisdiction", "question", "approved", "outcome", "beyond"), LEA
 )
 def test_shows_law_enforcement(
-    policy, assurance, jurisdiction, question, approved, outcome, beyond
+    policy, ask, requester, assurance, jurisdiction, question, approved, outcome, beyond
 ):
     who = requester("law_enforcement", assurance, jurisdiction)
     decision = ask(policy, who, question, approved)
@@ -127,7 +127,9 @@ def test_shows_law_enforcement(
     assert released(decision) == BASE | beyond
     assert decision.gated is (outcome == "released")
     duties = {(o.do, o.after.days) for o in decision.obligations}
-    assert duties == ({("notify_registrant", 90)} if outcome == "released" else set())
+    confidential = question["basis"] == "e_evidence_order"
+    notified = outcome == "released" and not confidential
+    assert duties == ({("notify_registrant", 90)} if notified else set())
 
 
 RIGHTS = contact("registrant", "name", "organization", "street", "city", "postal_code", "email")
@@ -159,7 +161,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("who", "assurance", "question", "approved", "outcome", "beyond"), OTHERS)
-def test_shows_others(policy, who, assurance, question, approved, outcome, beyond):
+def test_shows_others(policy, ask, requester, who, assurance, question, approved, outcome, beyond):
     decision = ask(policy, requester(who, assurance), question, approved)
     assert decision.outcome == outcome
     assert {e.name for e in decision.beyond} == beyond - PLACE
@@ -168,7 +170,7 @@ def test_shows_others(policy, who, assurance, question, approved, outcome, beyon
 
 @pytest.mark.parametrize("basis", ["emergency", "icann_rdp_10"])
 @pytest.mark.parametrize("approved", ["standing", "granted"])
-def test_answers_urgent_requests_only_when_switched_on(policy, basis, approved):
+def test_answers_urgent_requests_only_when_switched_on(policy, ask, requester, basis, approved):
     question = {"basis": basis, "case": "1", "urgency": "life"}
     officer = requester("law_enforcement")
     assert ask(policy, officer, question, approved).outcome is Outcome.REFUSED
@@ -179,7 +181,7 @@ def test_answers_urgent_requests_only_when_switched_on(policy, basis, approved):
     assert decision.outcome is Outcome.REFUSED
 
 
-def test_means_a_few_elements_when_none_are_named(policy):
+def test_means_a_few_elements_when_none_are_named(policy, ask, requester):
     officer = requester("law_enforcement")
     decision = ask(policy, officer, {**ORDER, "elements": None}, "standing")
     assert {e.name for e in decision.asked} == {
@@ -187,7 +189,7 @@ def test_means_a_few_elements_when_none_are_named(policy):
     }  # fmt: skip
 
 
-def test_tells_an_officer_the_clause_that_is_missing(policy):
+def test_tells_an_officer_the_clause_that_is_missing(policy, ask, requester):
     officer = requester("law_enforcement")
     decision = ask(policy, officer, {**ORDER, "case": None}, "none")
     reason = explain(policy, decision)[ELEMENTS["registrant.phone"]]
@@ -195,29 +197,30 @@ def test_tells_an_officer_the_clause_that_is_missing(policy):
     assert reason.missing == ("case: given", "approval: granted or standing")
 
 
-def test_cites_a_checked_law_for_everything_personal(policy):
-    for rule in policy.rules:
-        if rule.action == "grant" and any(e.personal for e in rule.elements):
-            assert rule.law
-            assert all(c.checked and c.source for c in rule.law)
+@pytest.mark.parametrize("kind", RegistrantKind)
+@pytest.mark.parametrize("flag", ["allow", "deny", None])
+def test_takes_a_flag_for_consent_only_where_the_operator_says_so(policy, kind, flag):
+    phone = flags("registrant.phone", "registrant.handle", "tech.phone")
+    facts = Facts(kind, **({f"disclose_{flag}": phone} if flag else {}))
+    for switches, more in (((), set()), (("epp-flag-is-consent",), {"registrant.phone"})):
+        now = edition(policy, NOW, frozenset(switches))
+        seen = released(now.decide(Question("example.com"), PUBLIC, facts))
+        assert seen == BASE | (more if flag == "allow" else set())
 
 
-def test_rests_on_no_law_that_is_not_in_force_unless_it_is_switched_off(policy):
-    for rule in policy.rules:
-        dormant = {c.status for c in rule.law} - {"in_force"}
-        assert not dormant or all(p.switch for p in rule.in_force)
-        assert not dormant or rule.in_force
+@pytest.mark.parametrize("kind", RegistrantKind)
+@pytest.mark.parametrize("denied", [False, True])
+def test_names_legal_persons_only_where_the_operator_says_so(policy, kind, denied):
+    now = edition(policy, NOW, frozenset({"publish-legal-names"}))
+    facts = Facts(kind, disclose_deny=flags("registrant.name") if denied else frozenset())
+    seen = released(now.decide(Question("example.com"), PUBLIC, facts))
+    named = kind is RegistrantKind.LEGAL and not denied
+    assert seen == BASE | ({"registrant.name"} if named else set())
 
 
-def test_keeps_the_country_code_policy_from_personal_data():
-    policy = load_named("registrar-default")
-    now = edition(policy, NOW)
-    consenting = Facts(publish_consent=True, organization_consent=True)
-    public = now.decide(Question("example.nl"), PUBLIC, consenting)
-    assert released(public) == OPEN - {"domain.handle"}
-    generic = now.decide(Question("example.com"), PUBLIC, consenting)
-    assert released(generic) == CONSENTED
-    officer = requester("law_enforcement")
-    question = Question.of("example.nl", **ORDER, elements=["registrant.name"])
-    answered = now.decide(question, officer, Facts(), approval("granted"))
-    assert answered.rulings[ELEMENTS["registrant.name"]].granted_by == ("CC-ORDER",)
+def test_keeps_from_others_what_a_flag_hides_from_the_public(policy, ask, requester):
+    facts = Facts(publish_consent=True, disclose_deny=flags("registrant.name"))
+    decision = ask(policy, requester("other", "high"), {"case": "1"}, "none", facts=facts)
+    assert not decision.releases(ELEMENTS["registrant.name"])
+    assert decision.releases(ELEMENTS["registrant.street"])
+    assert decision.outcome is Outcome.REFUSED

@@ -197,7 +197,7 @@ def test_drops_whoever_does_not_take_the_answer(make, large):
     with serving(service) as running, running.connect("rdap", 4096) as connection:
         connection.sendall(GET.replace(b"example.com", b"large.example") + b"\r\n")
         time.sleep(2.5)
-        whole = service.gate.cached_public("large.example")
+        whole = service.gate.at_hand("large.example").body
         assert 0 < len(everything(connection)) < len(whole)
 
 

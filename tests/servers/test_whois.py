@@ -120,7 +120,7 @@ def test_drops_whoever_does_not_take_the_answer(make, large):
         connection.sendall(b"large.example\r\n")
         until(lambda: service.whois.open)
         until(lambda: not service.whois.open)
-        whole = service.gate.cached_public("large.example", "whois")
+        whole = service.gate.at_hand("large.example", "whois").body
         assert 0 < len(everything(connection)) < len(whole)
 
 
@@ -128,7 +128,7 @@ def test_gives_a_large_answer_whole(make, large):
     service = make(records=[large])
     with serving(service) as running:
         answer = running.raw("whois", b"large.example\r\n")
-        assert answer == service.gate.cached_public("large.example", "whois")
+        assert answer == service.gate.at_hand("large.example", "whois").body
 
 
 def test_bounds_connections_and_frees_their_places(make):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from whoisgate.audit.draft import JSON
-from whoisgate.errors import WhoisgateError
+from whoisgate.errors import Finding, WhoisgateError
 
 AsJSON = Annotated[bool, typer.Option("--json", help="One JSON document for a program.")]
 
@@ -23,6 +24,27 @@ def console() -> Console:
 def print_json(value: JSON) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """What was found in a policy or a suite, one a line."""
+    for f in findings:
+        hint = f" ({f.hint})" if f.hint else ""
+        typer.echo(f"{f.position or '-'}: {f.severity} {f.code}: {f.message}{hint}")
+
+
+def listed(findings: Iterable[Finding]) -> list[JSON]:
+    """The same for a program."""
+    return [
+        {
+            "code": f.code,
+            "severity": f.severity,
+            "message": f.message,
+            "position": str(f.position) if f.position else None,
+            "hint": f.hint,
+        }
+        for f in findings
+    ]
 
 
 def fail(error: WhoisgateError, *, as_json: bool) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from whoisgate.cli import policy_diff
-from whoisgate.cli.output import AsJSON, print_json
+from whoisgate.cli import policy_diff, policy_show, policy_test
+from whoisgate.cli.output import AsJSON, listed, print_findings, print_json
 from whoisgate.policy.check import check_file
 
 app = typer.Typer(help="Read policies as the gate reads them.", no_args_is_help=True)
@@ -22,22 +22,9 @@ def check(
     """Show all findings with their positions; exit 1 if one of them is an error."""
     findings = [finding for file in files for finding in check_file(file)]
     if as_json:
-        print_json(
-            [
-                {
-                    "code": f.code,
-                    "severity": f.severity,
-                    "message": f.message,
-                    "position": str(f.position) if f.position else None,
-                    "hint": f.hint,
-                }
-                for f in findings
-            ]
-        )
+        print_json(listed(findings))
     else:
-        for f in findings:
-            hint = f" ({f.hint})" if f.hint else ""
-            typer.echo(f"{f.position or '-'}: {f.severity} {f.code}: {f.message}{hint}")
+        print_findings(findings)
         if not findings:
             typer.echo(f"{len(files)} checked, nothing found")
     if any(f.severity == "error" for f in findings):
@@ -45,3 +32,5 @@ def check(
 
 
 app.command("diff")(policy_diff.diff)
+app.command("test")(policy_test.run_suite)
+app.command("show")(policy_show.show)

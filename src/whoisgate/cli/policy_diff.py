@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from whoisgate.audit.draft import JSON
-from whoisgate.cli.output import AsJSON, print_json
+from whoisgate.cli.output import AsJSON, listed, print_findings, print_json
 from whoisgate.policy.differ import Change, Difference
 from whoisgate.policy.differ import diff as compare
-from whoisgate.policy.load import load_any
+from whoisgate.policy.load import unsafe_load_any
 from whoisgate.policy.model import Obligation
 
 _VERBS = {
@@ -26,13 +26,18 @@ def diff(
     new: Annotated[str, typer.Argument(help="The policy after the edit.")],
     as_json: AsJSON = False,
 ) -> None:
-    """Show what changes, for every question at once; exit 1 if the public gains personal data."""
-    found = compare(load_any(old), load_any(new))
+    """Show what changes, for every question at once.
+
+    Exit 1 if the public gains personal data, or if the new policy breaks its own promises.
+    """
+    (before, _), (after, broken) = unsafe_load_any(old), unsafe_load_any(new)
+    found = compare(before, after)
     if as_json:
-        print_json(_document(found))
+        print_json({**_document(found), "broken": listed(broken)})
     else:
         typer.echo("\n".join(_lines(found)))
-    if found.public_gains:
+        print_findings(broken)
+    if found.public_gains or broken:
         raise typer.Exit(1)
 
 
@@ -64,7 +69,7 @@ def _duties(duties: tuple[Obligation, ...]) -> str:
     return ", ".join(f"{d.do} after {d.after}" for d in duties) or "none"
 
 
-def _document(found: Difference) -> JSON:
+def _document(found: Difference) -> dict[str, JSON]:
     return {
         "changes": [
             {

@@ -18,7 +18,7 @@ from whoisgate.policy.compose import Bundle, Find, Whole, compose, find_nothing,
 from whoisgate.policy.diagram import TooManyCases
 from whoisgate.policy.evaluate import effect
 from whoisgate.policy.files import finder, is_draft, read_file
-from whoisgate.policy.findings import Report, TooManyFindings
+from whoisgate.policy.findings import PROMISES, Report, TooManyFindings
 from whoisgate.policy.model import RELEASE, STABLE, Policy, Rule
 from whoisgate.policy.prove import breaches, conflicts, idle, linked, revealed, widened
 from whoisgate.policy.read import CONTACT_ROLES, Document
@@ -46,11 +46,18 @@ def check_file(path: str | Path) -> list[Finding]:
 
 
 def examine(
-    text: str, file: str, find: Find, report: Report, *, draft: bool | None
+    text: str,
+    file: str,
+    find: Find,
+    report: Report,
+    *,
+    draft: bool | None,
+    kept: bool = True,
 ) -> Policy | None:
     """The policy in ``text``, unless the report has an error; its findings go into the report.
 
-    ``draft`` None: the policy is a draft exactly if a citation is unchecked.
+    ``draft`` None: the policy is a draft exactly if a citation is unchecked. Not ``kept``: one
+    that breaks its promises is given too.
     """
     try:
         bundle = gather(text, file, find, report)
@@ -63,7 +70,12 @@ def examine(
             _proofs(bundle.main, whole, report)
     except TooManyFindings:
         return None
-    return None if report.broken else _policy(bundle, whole, draft=draft)
+    errors = {f.code for f in report.findings if f.severity == "error"}
+    return (
+        None
+        if errors - (frozenset() if kept else PROMISES)
+        else _policy(bundle, whole, draft=draft)
+    )
 
 
 def _policy(bundle: Bundle, whole: Whole, *, draft: bool | None) -> Policy:

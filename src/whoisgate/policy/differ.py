@@ -13,9 +13,20 @@ from typing import Final, Literal
 
 from whoisgate.elements import Element, Kind
 from whoisgate.policy.compiled import KNOWN, PUBLIC, Compiled, Space, compiled, reached
-from whoisgate.policy.diagram import Diagram, Maker, count, find, mapped, paired, values, within
+from whoisgate.policy.diagram import (
+    Box,
+    Diagram,
+    Domains,
+    Maker,
+    count,
+    find,
+    mapped,
+    paired,
+    values,
+    within,
+)
 from whoisgate.policy.evaluate import Ruling
-from whoisgate.policy.model import Obligation, Policy, Treatment
+from whoisgate.policy.model import QUESTION_ATTRIBUTES, Obligation, Policy, Treatment
 
 Direction = Literal["released", "withheld", "changed", "obligations"]
 
@@ -25,7 +36,8 @@ class Change:
     """Elements that change alike, for the public or for known requesters.
 
     ``direction``: newly ``released`` (withheld before), newly ``withheld``, ``changed`` (treated
-    differently), or other ``obligations`` alone. ``witness`` is one question that shows it.
+    differently), or other ``obligations`` alone: those of elements that are shown more openly than
+    to the public, for a gate owes no others. ``witness`` is one question that shows it.
     """
 
     elements: tuple[Element, ...]
@@ -62,6 +74,7 @@ class Difference:
         )
 
 
+_ANONYMOUS: Final[Box] = {a: PUBLIC[a] for a in QUESTION_ATTRIBUTES}
 _Given = tuple[Treatment, tuple[Obligation, ...]]
 _Pair = tuple[_Given, _Given]
 
@@ -86,18 +99,44 @@ def _changes(one: Compiled, other: Compiled) -> Iterator[Change]:
     for element, scope in one.scope_of.items():
         both = scope.diagram, other.scope_of[element].diagram
         if both not in known:
-            before, after = (mapped(d, _given, given) for d in both)
-            changed = (
-                () if before is after else _of(paired(before, after, one.space.domains, pairs), one)
-            )
-            known[both] = tuple(changed)
+            known[both] = tuple(_of(_pairs(both, one, given, pairs), one))
         for change in known[both]:
             yield replace(change, elements=(element,))
 
 
-def _given(ruling: Ruling) -> _Given:
+def _pairs(
+    both: tuple[Diagram[Ruling], Diagram[Ruling]],
+    policy: Compiled,
+    given: Maker[_Given],
+    pairs: Maker[_Pair],
+) -> Diagram[_Pair]:
+    """What is given before and after; looks at the public's view only where duties alone differ."""
+    domains = policy.space.domains
+    before, after = (mapped(d, _brought, given) for d in both)
+    if before is after:
+        return mapped(before, lambda same: (same, same), pairs)
+    plain = paired(before, after, domains, pairs)
+    if all(b == a or b[0] != a[0] for b, a in values(plain)):
+        return plain
+    before, after = (_owed(d, domains, given) for d in both)
+    return paired(before, after, domains, pairs)
+
+
+def _brought(ruling: Ruling) -> _Given:
     shown = ruling.treatment.kind is not Kind.WITHHOLD
     return ruling.treatment, ruling.obligations if shown else ()
+
+
+def _owed(diagram: Diagram[Ruling], domains: Domains, maker: Maker[_Given]) -> Diagram[_Given]:
+    """The treatment and what is owed for it: nothing where the public is given as much."""
+    public = mapped(diagram, lambda ruling: ruling.treatment, Maker(maker.budget), _ANONYMOUS)
+
+    def owed(both: tuple[Ruling, Treatment]) -> _Given:
+        ruling, to_all = both
+        beyond = ruling.treatment.strength > to_all.strength
+        return ruling.treatment, ruling.obligations if beyond else ()
+
+    return mapped(paired(diagram, public, domains, Maker(maker.budget)), owed, maker)
 
 
 def _of(diagram: Diagram[_Pair], policy: Compiled) -> Iterator[Change]:

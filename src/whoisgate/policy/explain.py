@@ -2,7 +2,8 @@
 
 Reads a policy and a decision, never a record. What an explanation says of an element that is
 withheld does not depend on the record's facts: conditions on them are shown as `a condition on
-the record`, and choosing the nearest rule does not look at them.
+the record`, and choosing the nearest rule does not look at them. Only who knows the facts already
+(an author trying a policy out) is told of them.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from types import MappingProxyType
 from typing import Final
 
 from whoisgate.elements import ELEMENTS, Element, Kind
-from whoisgate.policy.decide import Decision, Outcome
+from whoisgate.policy.decide import Decision, Outcome, disclosed
 from whoisgate.policy.evaluate import effect
 from whoisgate.policy.model import (
     ATTRIBUTES,
+    FACT_ATTRIBUTES,
     QUESTION_ATTRIBUTES,
     Atom,
     Citation,
@@ -25,6 +27,7 @@ from whoisgate.policy.model import (
     Rule,
     Treatment,
 )
+from whoisgate.records import Facts
 
 ON_RECORD: Final = "a condition on the record"
 NOT_ASKED: Final = "not asked for"
@@ -35,7 +38,7 @@ _OTHER_WEIGHT: Final = 10
 _SPELLED: Final = 3
 
 _Words = Mapping[str, frozenset[str]]
-"""Attribute to the words that hold; none where the word is unknown."""
+"""Attribute to the words that hold, none where it is unknown; what is not told has no item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,20 @@ class Reason:
 
 
 @lru_cache(_MEMO)
-def explain(policy: Policy, decision: Decision) -> Mapping[Element, Reason]:
+def explain(
+    policy: Policy, decision: Decision, facts: Facts | None = None
+) -> Mapping[Element, Reason]:
     """A reason for every element of the registry, in its order.
 
-    ``policy`` must be the one that decided; this is not checked.
+    ``policy`` must be the one that decided; this is not checked. ``facts``: those decided on, for
+    whoever knows them; the reasons then tell of them.
     """
     touching: dict[Element, list[Rule]] = {e: [] for e in ELEMENTS.values()}
     for rule in policy.rules:
         if rule.id in decision.in_force:
             for element in rule.elements:
                 touching[element].append(rule)
-    return MappingProxyType({e: _reason(e, touching[e], decision) for e in touching})
+    return MappingProxyType({e: _reason(e, touching[e], decision, facts) for e in touching})
 
 
 def sentence(reason: Reason) -> str:
@@ -86,9 +92,9 @@ def sentence(reason: Reason) -> str:
     return f"{reason.element}: withheld{capped}; nearest is {under}{cited}{wanting}"
 
 
-def _reason(element: Element, rules: list[Rule], decision: Decision) -> Reason:
+def _reason(element: Element, rules: list[Rule], decision: Decision, facts: Facts | None) -> Reason:
     treatment, ruling = decision.treatment(element), decision.rulings.get(element)
-    words, asked = _words(element, decision), element in decision.asked
+    words, asked = _words(element, decision, facts), element in decision.asked
     nearest = _nearest(element, rules, treatment, words)
     if nearest is None:
         missing: tuple[str, ...] = () if ruling else (NO_RULE,)
@@ -123,7 +129,8 @@ def _nearest(
 
 def _distance(rule: Rule, words: _Words) -> tuple[int, bool]:
     """How far a rule is: missing clauses, more for those that the requester cannot mend."""
-    depends = _on_record(rule, words)
+    unmet = (a for a in _told(rule.when, words) if _fails(a, words))
+    depends = _on_record(rule, words) or any(a.attribute in FACT_ATTRIBUTES for a in unmet)
     other = any(a.attribute == "requester" and _fails(a, words) for a in rule.when)
     return len(_clauses(rule, words)) + _RECORD_WEIGHT * depends + _OTHER_WEIGHT * other, depends
 
@@ -136,19 +143,19 @@ def _missing(rule: Rule, words: _Words, *, asked: bool) -> tuple[str, ...]:
 
 
 def _clauses(rule: Rule, words: _Words) -> list[str]:
-    """The clauses on question and requester that do not hold."""
-    found = [_clause(a) for a in rule.when if _said(a) and _fails(a, words)]
-    excepted = [a for a in rule.unless if _said(a)]
+    """The clauses that do not hold, of those that are told."""
+    found = [clause(a) for a in _told(rule.when, words) if _fails(a, words)]
+    excepted = _told(rule.unless, words)
     if excepted and len(excepted) == len(rule.unless) and _maybe(excepted, words):
-        found.append(f"not ({' and '.join(map(_clause, excepted))})")
+        found.append(f"not ({' and '.join(map(clause, excepted))})")
     return found
 
 
 def _on_record(rule: Rule, words: _Words) -> bool:
     """Whether the rule holds or not by facts, as far as the question tells."""
-    excepted = [a for a in rule.unless if _said(a)]
+    excepted = _told(rule.unless, words)
     by_exception = len(excepted) < len(rule.unless) and _maybe(excepted, words)
-    return by_exception or not all(map(_said, rule.when))
+    return by_exception or len(_told(rule.when, words)) < len(rule.when)
 
 
 def _caps(
@@ -164,9 +171,9 @@ def _caps(
         if cap.action != "cap" or nearest is None:
             continue
         lowers = effect(cap, element).strength <= treatment.strength
-        if not lowers or not _maybe([a for a in cap.when if _said(a)], words):
+        if not lowers or not _maybe(_told(cap.when, words), words):
             continue
-        if all(map(_said, (*cap.when, *cap.unless))):
+        if len(_told((*cap.when, *cap.unless), words)) == len(cap.when) + len(cap.unless):
             excepted = cap.unless and all(words[a.attribute] & a.words for a in cap.unless)
             sure += [] if excepted else [cap.id]
         else:
@@ -174,11 +181,14 @@ def _caps(
     return tuple(sure), unsure
 
 
-def _words(element: Element, decision: Decision) -> _Words:
-    """What was known of question and requester when this element was decided."""
+def _words(element: Element, decision: Decision, facts: Facts | None) -> _Words:
+    """What was known when this element was decided: of question and requester, or of all."""
+    context = dict(decision.context)
+    if facts is not None:
+        context["disclose"] = disclosed(element, facts.disclose_allow, facts.disclose_deny)
     words = {
-        a: frozenset({word} if (word := decision.context[a]) is not None else ())
-        for a in QUESTION_ATTRIBUTES
+        a: frozenset({word} if (word := context[a]) is not None else ())
+        for a in (QUESTION_ATTRIBUTES if facts is None else ATTRIBUTES)
     }
     approvals = {"granted": decision.approved.granted, "standing": decision.approved.standing}
     held = frozenset(name for name, elements in approvals.items() if element in elements)
@@ -193,11 +203,11 @@ def _fails(atom: Atom, words: _Words) -> bool:
     return not words[atom.attribute] & atom.words
 
 
-def _said(atom: Atom) -> bool:
-    return atom.attribute in QUESTION_ATTRIBUTES
+def _told(atoms: Iterable[Atom], words: _Words) -> list[Atom]:
+    return [a for a in atoms if a.attribute in words]
 
 
-def _clause(atom: Atom) -> str:
+def clause(atom: Atom) -> str:
     """An atom in plain words: ``approval: granted or standing``, ``requester: not public``."""
     others = frozenset(str(w) for w in ATTRIBUTES[atom.attribute]) - atom.words
     if len(atom.words) > _SPELLED and 0 < len(others) < len(atom.words):

@@ -2,7 +2,7 @@
 
 Shipped policies are `policies/NAME.yaml` beside the package, or at the root of a source checkout.
 Nothing else is ever opened: an included name is looked for beside the including file, then among
-the shipped ones.
+the shipped ones. Shipped drafts are found by a file in a drafts folder alone.
 """
 
 from __future__ import annotations
@@ -54,12 +54,18 @@ def read_file(path: Path, report: Report) -> str | None:
 
 
 def finder(path: Path, report: Report) -> Find:
-    """Looks for included policies beside ``path``, then among the shipped ones."""
+    """Looks for included policies beside ``path``, then among the shipped ones.
+
+    For a draft also among the shipped drafts, so that nothing else includes one unawares.
+    """
+    folders = [path.parent, shipped_folder()]
+    if is_draft(path):
+        folders.append(shipped_folder() / DRAFTS)
 
     def find(name: str) -> tuple[str, str] | None:
         if not NAME.fullmatch(name):
             return None
-        for folder in (path.parent, shipped_folder()):
+        for folder in folders:
             candidate = folder / f"{name}.yaml"
             if candidate.is_file():
                 text = read_file(candidate, report)

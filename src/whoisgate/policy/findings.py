@@ -37,6 +37,9 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Every finding's number and what it means."""
 
+PROMISES: Final = frozenset({"WG207", "WG209", "WG217"})
+"""What a policy promises and does not keep: its rules can be read and compared, never used."""
+
 MAX_FINDINGS: Final = 500
 _LONGEST_WORD: Final = 64
 _SHORT_LIST: Final = 12
@@ -98,7 +101,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word, words, n=1) if len(word) <= _LONGEST_WORD else []
     if close:
         return f"did you mean `{close[0]}`?"
-    return f"expected one of `{', '.join(words)}`" if len(words) <= _SHORT_LIST else ""
+    return f"expected one of `{', '.join(words)}`" if 0 < len(words) <= _SHORT_LIST else ""
 
 
 def quoted(text: str) -> str:

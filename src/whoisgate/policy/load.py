@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from whoisgate.errors import PolicyError
+from whoisgate.errors import Finding, PolicyError
 from whoisgate.policy.check import examine
 from whoisgate.policy.compose import find_nothing
 from whoisgate.policy.fields import NAME
@@ -23,12 +23,7 @@ def load(path: str | Path) -> Policy:
     Included policies are looked for beside the file, then among the shipped ones.
     """
     where, report = Path(path), Report()
-    text = read_file(where, report)
-    policy = None
-    if text is not None:
-        find = finder(where, report)
-        policy = examine(text, str(where), find, report, draft=is_draft(where))
-    return _sound(policy, where.name, report)
+    return _sound(_read(where, report), where.name, report)
 
 
 def load_text(text: str, name: str = "policy.yaml") -> Policy:
@@ -43,16 +38,42 @@ def load_text(text: str, name: str = "policy.yaml") -> Policy:
 
 def load_named(name: str) -> Policy:
     """A policy that ships, by its name: ``icann-gtld``."""
-    path = shipped_folder() / f"{name}.yaml"
-    if not NAME.fullmatch(name) or not path.is_file():
-        hint = nearest(name, shipped())
-        raise PolicyError(f"no policy {quoted(name)} ships{f': {hint}' if hint else ''}")
-    return load(path)
+    return load(_shipped(name))
 
 
 def load_any(where: str) -> Policy:
     """The policy in a file whose name ends in ``.yaml`` or ``.yml``, or else one that ships."""
-    return load(Path(where)) if where.endswith((".yaml", ".yml")) else load_named(where)
+    return load(_path(where))
+
+
+def unsafe_load_any(where: str) -> tuple[Policy, tuple[Finding, ...]]:
+    """As `load_any`, but also a policy that breaks its promises, with what it breaks.
+
+    To compare and to test alone: no gate may have such a policy.
+    """
+    path, report = _path(where), Report()
+    policy = _sound(_read(path, report, kept=False), path.name, report)
+    return policy, tuple(f for f in report.findings if f.severity == "error")
+
+
+def _path(where: str) -> Path:
+    return Path(where) if where.endswith((".yaml", ".yml")) else _shipped(where)
+
+
+def _shipped(name: str) -> Path:
+    path = shipped_folder() / f"{name}.yaml"
+    if not NAME.fullmatch(name) or not path.is_file():
+        hint = nearest(name, shipped())
+        raise PolicyError(f"no policy {quoted(name)} ships{f': {hint}' if hint else ''}")
+    return path
+
+
+def _read(path: Path, report: Report, *, kept: bool = True) -> Policy | None:
+    text = read_file(path, report)
+    if text is None:
+        return None
+    find = finder(path, report)
+    return examine(text, str(path), find, report, draft=is_draft(path), kept=kept)
 
 
 def _sound(policy: Policy | None, name: str, report: Report) -> Policy:

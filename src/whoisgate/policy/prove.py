@@ -27,6 +27,7 @@ from whoisgate.policy.diagram import (
     Diagram,
     Domains,
     Maker,
+    Word,
     asked,
     find,
     mapped,
@@ -200,17 +201,23 @@ def widened(policy: Compiled, part: Sequence[Rule], inside: Box) -> Iterator[Wid
         domains = within(policy.space.domains, box)
         if not all(box.values()):
             continue
+        known: dict[tuple[Diagram[Ruling], Diagram[Ruling]], _Opening | None] = {}
         for element, scope in policy.scope_of.items():
-            maker: Maker[Treatment] = Maker(policy.budget)
-            one, whole = (
-                mapped(s.diagram, lambda r: r.treatment, maker, box)
-                for s in (alone.scope_of[element], scope)
-            )
-            if one is not whole and (more := find(_both(one, whole, domains, policy), _opens)):
+            pair = alone.scope_of[element].diagram, scope.diagram
+            if pair not in known:
+                maker: Maker[Treatment] = Maker(policy.budget)
+                one, whole = (mapped(d, lambda r: r.treatment, maker, box) for d in pair)
+                same = one is whole
+                known[pair] = None if same else find(_both(one, whole, domains, policy), _opens)
+            if more := known[pair]:
                 words, (before, after) = more
                 found.setdefault((before, after, reached(words, start)), []).append(element)
     for (before, after, witness), elements in found.items():
         yield Widened(tuple(elements), before, after, witness)
+
+
+_Opening = tuple[dict[str, Word], tuple[Treatment, Treatment]]
+"""Words, and the treatments there without and with the other rules."""
 
 
 def _both(

@@ -56,7 +56,7 @@ REVEALABLE: Final = (CONTACT_ROLES, *(a for a in FACT_ATTRIBUTES if a != "tld_gr
 _GLOBS: Final = tuple(
     dict.fromkeys(g for e in ELEMENTS.values() for g in (f"{e.group}.*", f"*.{e.field}"))
 )
-_KINDS: Final = {kind.name.lower(): kind for kind in Kind}
+KINDS: Final = {kind.name.lower(): kind for kind in Kind}
 _TOP = ("whoisgate", "policy", "version", "elements", "rules")
 _TOP_OPTIONAL = ("description", "reveals", "defaults", "includes", "invariants")
 _RULE_OPTIONAL = ("grant", "cap", "when", "unless", "obligations", "in_force", "law")
@@ -94,7 +94,7 @@ def read_document(root: Node, report: Report) -> Document:
     """What the document under ``root`` says, as far as it can be read."""
     top = Fields(root, report, _TOP, _TOP_OPTIONAL)
     pin = _versions(top, report)
-    reader = _Reader(report, {e.name: e for e in ELEMENTS.values() if e.since <= pin})
+    reader = Reader(report, {e.name: e for e in ELEMENTS.values() if e.since <= pin})
     reveals, reveals_at = reader.reveals(top.node("reveals"))
     rules = tuple(reader.rule(node) for node in top.items("rules"))
     invariants = tuple(reader.invariant(node) for node in top.items("invariants"))
@@ -142,7 +142,7 @@ def _fitting(glob: str, names: Iterable[str]) -> Iterable[str]:
     ]
 
 
-class _Reader:
+class Reader:
     """Reads the parts of one document against the elements of the registry version it pins."""
 
     def __init__(self, report: Report, known: Mapping[str, Element]) -> None:
@@ -175,11 +175,11 @@ class _Reader:
         """One promise that holds for every question."""
         top = Fields(node, self._report, ("id", "never", "elements"), ("when",))
         never = top.node("never")
-        kinds = [name for name, kind in _KINDS.items() if kind is not Kind.WITHHOLD]
+        kinds = [name for name, kind in KINDS.items() if kind is not Kind.WITHHOLD]
         found = known_word(never, self._report, "never", kinds) if never else None
         return Invariant(
             top.text("id", ID),
-            _KINDS[found or "release"],
+            KINDS[found or "release"],
             self.elements(top.node("elements")),
             self.atoms(top.node("when")),
             node.position,
@@ -314,8 +314,8 @@ class _Reader:
 
     def _treatment(self, node: Node) -> Treatment:
         if not isinstance(node, Table):
-            name = known_word(node, self._report, "treatment", tuple(_KINDS))
-            return Treatment.plain(_KINDS[name]) if name else WITHHOLD
+            name = known_word(node, self._report, "treatment", tuple(KINDS))
+            return Treatment.plain(KINDS[name]) if name else WITHHOLD
         parametrised = {kind.name.lower(): known for kind, known in PARAMETERS.items()}
         if len(node.entries) != 1:
             self._report.error("WG201", "expected one `treatment: parameter`", node.position)
@@ -323,7 +323,7 @@ class _Reader:
             name = checked_word(key, self._report, "treatment with a parameter", parametrised)
             if name:
                 found = known_word(value, self._report, name, parametrised[name])
-                return Treatment(_KINDS[name], found) if found else Treatment.plain(_KINDS[name])
+                return Treatment(KINDS[name], found) if found else Treatment.plain(KINDS[name])
         return WITHHOLD
 
     def _obligation(self, node: Node) -> Obligation | None:

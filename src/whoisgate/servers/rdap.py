@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -117,7 +118,6 @@ class _Application:
     ) -> None:
         self._gate, self._settings, self._bearer, self._clock = gate, settings, bearer, clock
         self._not_ready_until: datetime | None = None
-        self._public = (*_PUBLIC, (b"disclosure-policy", gate.policy.digest.encode()))
         self._pages = Pages(
             settings, receipts, policies, log_folder, self._identified, self._ready_for_gated
         )
@@ -133,11 +133,12 @@ class _Application:
                 if name in _SLOW:
                     break
             else:
-                body = self._gate.cached_public(path[8:])
-                if body is not None:
-                    headers = [*self._public, (b"content-length", b"%d" % len(body))]
+                held = self._gate.at_hand(path[8:])
+                if held is not None:
+                    length = b"%d" % len(held.body)
+                    headers = [*_public(held.decision.policy), (b"content-length", length)]
                     await send({"type": "http.response.start", "status": 200, "headers": headers})
-                    await send({"type": "http.response.body", "body": body})
+                    await send({"type": "http.response.body", "body": held.body})
                     _LOG.info("GET 200 - at hand")
                     return
         await self._answer(scope, receive, send)
@@ -188,8 +189,8 @@ class _Application:
             raise DoNotTrackRefused("expected no `farv1_dnt`")
         requester = self._requester(scope, said, arrived)
         if requester is PUBLIC:
-            body = await self._gate.public(name)
-            return Reply(200, self._public, body)
+            answer = await self._gate.answer(Question.of(name), PUBLIC, arrived)
+            return Reply(200, _public(answer.decision.policy), answer.body)
         question = _question(name, said)
         try:
             answer = await self._gate.answer(question, requester, arrived)
@@ -267,6 +268,12 @@ class _Recorder:
         elif self._bodiless:
             message = {**message, "body": b""}
         await self._send(message)
+
+
+@lru_cache(8)
+def _public(policy: str) -> Headers:
+    """The header lines of a public answer that the policy of this digest decided."""
+    return (*_PUBLIC, (b"disclosure-policy", policy.encode()))
 
 
 def _question(name: str, said: request.Said) -> Question:

@@ -13,7 +13,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +21,10 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from whoisgate.errors import MissingKey, PortTaken, WhoisgateError
+from whoisgate.errors import MissingKey, PolicyError, PortTaken, WhoisgateError
 from whoisgate.gate import AsyncGate
+from whoisgate.middle import Settings
+from whoisgate.servers.faults import code
 from whoisgate.servers.listener import bounded_protocol
 from whoisgate.servers.settings import ServerSettings
 from whoisgate.servers.whois import BACKLOG, WhoisServer
@@ -63,9 +65,12 @@ def serve(
     gate: AsyncGate,
     ready: Callable[[dict[str, str]], None],
     tls: tuple[Path, Path] | None = None,
+    reread: Callable[[], Settings] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain and close the gate.
 
+    At SIGHUP the gate adopts what ``reread`` gives, which runs in a thread; if it raises, all stays
+    as it is. Either is told to the operator's log.
     ``ready`` gets the addresses, ``rdap`` as a URL and ``whois`` as HOST:PORT, when both accept.
     ``tls`` is certificate chain and key (PEM). Raises `PortTaken` or `MissingKey`.
     """
@@ -73,7 +78,17 @@ def serve(
     # of 5 ms it waits behind the loop, and a batch of gated answers with it.
     sys.setswitchinterval(SWITCH_S)
     uvloop.run(
-        run(app, whois, rdap_address, whois_address, gate=gate, ready=ready, tls=tls, signals=True)
+        run(
+            app,
+            whois,
+            rdap_address,
+            whois_address,
+            gate=gate,
+            ready=ready,
+            tls=tls,
+            reread=reread,
+            signals=True,
+        )
     )
 
 
@@ -86,6 +101,7 @@ async def run(
     gate: AsyncGate,
     ready: Callable[[dict[str, str]], None],
     tls: tuple[Path, Path] | None = None,
+    reread: Callable[[], Settings] | None = None,
     signals: bool = False,
     stopping: asyncio.Event | None = None,
 ) -> None:
@@ -99,12 +115,18 @@ async def run(
             http = _HTTPServer(_config(app, whois.settings, tls))
             await whois.start(whois_socket)
             serving = asyncio.create_task(http.serve([rdap_socket]))
-            tally = asyncio.create_task(_tally(gate))
+            beside = [asyncio.create_task(_tally(gate))]
+            stop, again = stopping or asyncio.Event(), asyncio.Event()
+            caught = {signal.SIGTERM: stop, signal.SIGINT: stop}
+            if reread is not None:
+                caught[signal.SIGHUP] = again
+                beside.append(asyncio.create_task(_adopt(gate, reread, again)))
             await _first(serving, http.accepting)
-            with _stop_on_signals(stopping or asyncio.Event(), enabled=signals) as stop:
+            with _set_by_signals(caught if signals else {}):
                 ready(addresses)
                 await _first(serving, stop)
-                tally.cancel()
+                for task in beside:
+                    task.cancel()
                 http.should_exit = True
                 await asyncio.gather(serving, whois.stop())
     finally:
@@ -163,16 +185,38 @@ def _spoken(bound: socket.socket) -> str:
 
 
 @contextlib.contextmanager
-def _stop_on_signals(stopping: asyncio.Event, *, enabled: bool) -> Iterator[asyncio.Event]:
+def _set_by_signals(caught: Mapping[signal.Signals, asyncio.Event]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    caught = (signal.SIGTERM, signal.SIGINT) if enabled else ()
-    for number in caught:
-        loop.add_signal_handler(number, stopping.set)
+    for number, event in caught.items():
+        loop.add_signal_handler(number, event.set)
     try:
-        yield stopping
+        yield
     finally:
         for number in caught:
             loop.remove_signal_handler(number)
+
+
+async def _adopt(gate: AsyncGate, reread: Callable[[], Settings], wanted: asyncio.Event) -> None:
+    """Let the gate adopt other settings whenever they are wanted."""
+    while True:
+        await wanted.wait()
+        wanted.clear()
+        before = gate.settings.policy
+        try:
+            settings = await asyncio.to_thread(reread)
+        except Exception as error:  # noqa: BLE001  whatever is wrong, answering goes on
+            _LOG.error("%s; policy %s stays in force", _wrong(error), before.digest)
+            continue
+        gate.adopt(settings)
+        policy = settings.policy
+        _LOG.warning("policy `%s` %s in force: %s", policy.name, policy.version, policy.digest)
+
+
+def _wrong(error: Exception) -> str:
+    """What is wrong with settings, with every finding about the policy on a line of its own."""
+    text = str(error) if isinstance(error, WhoisgateError) else type(error).__name__
+    findings = error.findings if isinstance(error, PolicyError) else ()
+    return "\n".join([f"{code(error)}: {text}", *(f"  {finding}" for finding in findings)])
 
 
 async def _tally(gate: AsyncGate) -> None:

@@ -130,9 +130,9 @@ class _Connection(asyncio.Protocol):
         except RequesterError as error:
             self._refuse(error)
             return
-        body = self._server.gate.cached_public(name, "whois")
-        if body is not None:
-            self._write(body)
+        held = self._server.gate.at_hand(name, "whois")
+        if held is not None:
+            self._write(held.body)
         else:
             self.task = self._loop.create_task(self._find(name))
 

@@ -1,6 +1,8 @@
 """What the configuration of upstreams takes and refuses."""
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +90,13 @@ def test_refuses(tmp_path, text, place):
     with pytest.raises(MalformedConfig) as error:
         read(tmp_path, text)
     assert place in str(error.value)
+
+
+def test_takes_what_the_page_for_registrars_shows(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "for-registrars.md").read_text()
+    (shown,) = re.findall(r"```toml\n([^`]*\[\[upstream.server\]\][^`]*)```", page)
+    servers = read(tmp_path, shown).upstream.server
+    assert [server.suffixes for server in servers] == [("example", "co.example"), ("test",), ()]
 
 
 def folder(tmp_path):

@@ -300,6 +300,22 @@ def test_finds_nobody_listening_and_no_permitted_address(whois):
         ask(whois(place, allow=[]))
 
 
+def test_asks_the_address_that_was_checked_when_a_name_changes_its_mind(whois):
+    answers = [["127.0.0.1"], ["10.0.0.1"], ["127.0.0.1", "10.0.0.1"]]
+
+    async def resolver(host, port):
+        return answers.pop(0)
+
+    with speaking(says(lines(THICK)), end=b"\r\n") as server:
+        place = f"whois.example:{server.port}"
+        assert ask(whois(place, resolver=resolver))
+        assert len(answers) == 2  # looked up once, to check and to connect
+        for _ in range(2):
+            with pytest.raises(UpstreamForbidden):
+                ask(whois(place, resolver=resolver))
+        assert server.connections == 1
+
+
 def test_waits_until_the_deadline_and_no_longer(whois):
     def speak(connection, question):
         time.sleep(1)

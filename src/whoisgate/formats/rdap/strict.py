@@ -1,4 +1,4 @@
-"""JSON from strangers: bounded in size and depth, and without duplicate member names.
+"""JSON from strangers: bounded in size, depth and number of values, without duplicate names.
 
 orjson reads fast but keeps the last of two members of one name. A text that equals orjson's own
 output for what was read, white space aside, cannot have had one; any other text is read a second
@@ -18,6 +18,8 @@ JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Non
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 64
+MAX_COMMAS: Final = 20_000
+"""What bounds the number of values, hence time and memory: a sound answer has some hundreds."""
 
 _ORJSON_DEPTH = 254
 """How deep orjson serialises; it refuses what is deeper."""
@@ -51,6 +53,8 @@ def loads(raw: bytes | str, limit_bytes: int = MAX_BYTES) -> JSON:
         raise MalformedDocument("expected Unicode text") from None
     if len(text) > limit_bytes:
         raise MalformedDocument(f"expected at most `{limit_bytes}` bytes, got `{len(text)}`")
+    if text.count(b",") > MAX_COMMAS:
+        raise MalformedDocument(f"expected at most `{MAX_COMMAS}` commas")
     try:
         document: JSON = orjson.loads(text)
     except orjson.JSONDecodeError as error:

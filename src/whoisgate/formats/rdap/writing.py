@@ -41,6 +41,11 @@ _CUT: Final = b"\x00"
 _ADDRESS: Final = orjson.Fragment(_CUT)
 """Where the request's address goes in a template. No JSON text holds a bare NUL."""
 
+_DELETE: Final = b"\x7f"
+_C1: Final = b"\xc2"
+_OBEYED: Final = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+"""The controls that terminals obey and JSON lets stand bare, in UTF-8."""
+
 _HANDLE = ELEMENTS["domain.handle"]
 _STATUS = ELEMENTS["domain.status"]
 _SIGNED = ELEMENTS["dnssec.signed"]
@@ -131,6 +136,8 @@ def _body(view: View, settings: Settings) -> bytes:
         head = orjson.dumps(_domain(view, shape, address, web_form=web_form))
     except TypeError:
         raise MalformedDocument("expected values of Unicode text") from None
+    if _DELETE in head or _C1 in head:
+        head = _OBEYED.sub(lambda found: b"\\u00%02x" % found[0][-1], head)
     roles = frozenset([c.role for c in contacts])
     profiled = settings.profiled(view.name)
     tail = _tail(decision, roles, web_form, settings, profiled, view.source_withholds, view.partial)

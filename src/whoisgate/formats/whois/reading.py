@@ -174,6 +174,6 @@ def joined(thin: Record, thick: Record) -> Record:
         nameservers=thin.nameservers or thick.nameservers,
         facts=thick.facts if thick.contacts else thin.facts,
         fetched=(*thin.fetched, *thick.fetched),
-        withheld=(thin.withheld | thick.withheld) - present - values.keys(),
+        withheld=(thin.withheld | thick.withheld).difference(present, values),
         partial=thin.partial or thick.partial,
     )

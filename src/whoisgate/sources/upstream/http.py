@@ -9,6 +9,7 @@ address was and still about the same name; credentials for the operator's own or
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import ssl
@@ -31,6 +32,9 @@ from whoisgate.sources.upstream.addresses import Addresses, Place
 
 MAX_HEAD: Final = 32 * 1024
 """Bytes of header fields; the protocol's own cap on an unfinished head is 100 KiB."""
+
+PART_BYTES: Final = 256
+"""A body has one part for so many bytes of its cap: a byte in its own chunk costs time too."""
 
 MAX_URL: Final = 2048
 KEEPALIVE_S: Final = 3.0
@@ -150,11 +154,14 @@ class Web:
         return Reply(url, response.status, body, text[b"retry-after"], text[b"location"])
 
     async def _body(self, response: httpcore2.Response) -> bytes:
-        body = bytearray()
+        body, parts, most = bytearray(), 0, self._limit_bytes // PART_BYTES
         async for part in response.aiter_stream():
             body += part
-            if len(body) > self._limit_bytes:
-                raise UpstreamTooLarge(f"expected at most `{self._limit_bytes}` bytes")
+            parts += 1
+            if len(body) > self._limit_bytes or parts > most:
+                limits = f"`{self._limit_bytes}` bytes in `{most}` chunks"
+                raise UpstreamTooLarge(f"expected at most {limits}")
+            await asyncio.sleep(0)  # parts that came together wait for nothing: let others run
         return bytes(body)
 
     async def close(self) -> None:
@@ -252,6 +259,50 @@ def _fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return fields
 
 
+class _Connection(httpcore2.AsyncNetworkStream):
+    """A connection that closes whatever ends it, and on which no answer is an interim one.
+
+    We ask for none (RFC 9110 §15.2); each of thousands would cost time and end nothing.
+    """
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream, self._start = stream, b""
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  the signature is httpcore2's
+        part = await self._stream.read(max_bytes, timeout)
+        if len(self._start) < len(_INTERIM):
+            self._start += part[: len(_INTERIM) - len(self._start)]
+            if self._start[8:] == _INTERIM[8:]:
+                raise UpstreamMalformed("expected no interim answer")
+        return part
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  same
+        self._start = b""  # another question
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  same
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            secured = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            await self._stream.aclose()  # a deadline too, which httpcore2 leaves open
+            raise
+        return _Connection(secured)
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+_INTERIM: Final = b"HTTP/1.1 1"
+
+
 class _CheckedBackend(httpcore2.AsyncNetworkBackend):
     """Connects by name to a checked address; TLS above it still verifies the name."""
 
@@ -268,8 +319,10 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         async def connect(address: str) -> httpcore2.AsyncNetworkStream:
             try:
-                return await self._plain.connect_tcp(
-                    address, port, timeout, local_address, socket_options
+                return _Connection(
+                    await self._plain.connect_tcp(
+                        address, port, timeout, local_address, socket_options
+                    )
                 )
             except (httpcore2.NetworkError, httpcore2.TimeoutException) as error:
                 raise OSError(type(error).__name__) from None

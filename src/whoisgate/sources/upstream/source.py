@@ -23,6 +23,7 @@ from whoisgate.sources.upstream.addresses import Addresses, Place, Resolver, res
 from whoisgate.sources.upstream.bootstrap import Bootstrap
 from whoisgate.sources.upstream.guard import Ask, Guard, Limits, loop_s
 from whoisgate.sources.upstream.http import URL, Client, Web, bearer, tls
+from whoisgate.sources.upstream.inward import inward
 from whoisgate.sources.upstream.rdap import RDAPServer
 from whoisgate.sources.upstream.whois import PORT, Referrals, WhoisServer
 
@@ -87,6 +88,7 @@ class UpstreamSource:
         self._upstreams: list[Upstream] = []
         self._listed: dict[URL, Upstream] = {}
         self._fixed: dict[str, Upstream] = {}
+        self._hosts: set[str] = set()
         for server in settings.server:
             self._fixed |= dict.fromkeys(server.suffixes or ("",), self._upstream(server))
         self._bootstrap = self._list(settings.bootstrap) if settings.bootstrap else None
@@ -98,13 +100,13 @@ class UpstreamSource:
         """
         until = loop_s() + self._settings.deadline_s
         upstream = await self._for(name, until)
-        return await _named(upstream, upstream.guard.find, name, until)
+        return self._inward(await _named(upstream, upstream.guard.find, name, until))
 
     async def find_fresh(self, name: str) -> Record | None:
         """As `find`, asked for this question alone."""
         until = loop_s() + self._settings.deadline_s
         upstream = await self._for(name, until)
-        return await _named(upstream, upstream.guard.find_fresh, name, until)
+        return self._inward(await _named(upstream, upstream.guard.find_fresh, name, until))
 
     async def close(self) -> None:
         """End what is under way and close every connection."""
@@ -116,6 +118,9 @@ class UpstreamSource:
             await web.close()
         if self._opinion:
             self._opinion.close()
+
+    def _inward(self, record: Record | None) -> Record | None:
+        return inward(record, self._hosts) if record else None
 
     async def _for(self, name: str, until: float) -> Upstream:
         """Who answers for a name: the longest suffix of the operator's, or of IANA's list."""
@@ -165,6 +170,7 @@ class UpstreamSource:
             place = Place.parse(whois, PORT)
         except ValueError as error:
             raise MalformedConfig(f"`whois` of an upstream: {error}") from None
+        self._hosts.add(place.host)
         referrals = None
         if settings.follow_referrals:
             # What the operator allows, the operator names; a referral is somebody else's word.
@@ -184,6 +190,7 @@ class UpstreamSource:
             base = URL.parse(rdap)
         except ValueError as error:
             raise MalformedConfig(f"`rdap` of an upstream: {error}") from None
+        self._hosts.add(base.place.host)
         bearer_file = settings.bearer_file and self._folder / settings.bearer_file
         if bearer_file:
             bearer(bearer_file)
