@@ -25,9 +25,11 @@ Domains = Mapping[str, tuple[Word, ...]]
 Box = Mapping[str, Words]
 """The words that variables may have; one that is not named may have any."""
 
-MAX_STEPS: Final = 40_000
+MAX_STEPS: Final = 60_000
 MAX_VARIABLES: Final = 200
 _MACHINE_WORD: Final = 64
+_WALKED: Final = 8
+"""How many nodes are walked in the time in which one is built."""
 
 T = TypeVar("T", bound=Hashable)
 U = TypeVar("U", bound=Hashable)
@@ -386,14 +388,14 @@ def find(
     return words, given
 
 
-def size(diagram: Diagram[T]) -> int:
-    """How many branches and leaves the diagram has."""
-    return sum(1 for _ in _parts(diagram))
+def walked(diagram: Diagram[T]) -> int:
+    """What one walk over the whole diagram costs, in steps."""
+    return 1 + sum(1 for _ in _parts(diagram)) // _WALKED
 
 
-def values(diagram: Diagram[T]) -> Iterator[T]:
-    """Everything that the function can give, each once."""
-    for at in _parts(diagram):
+def values(diagram: Diagram[T], box: Box | None = None) -> Iterator[T]:
+    """Everything that the function can give within ``box``, each once."""
+    for at in _parts(diagram, box):
         if isinstance(at, Leaf):
             yield at.value
 

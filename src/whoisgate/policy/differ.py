@@ -212,7 +212,7 @@ def views(policy: Policy) -> tuple[PossibleView, ...]:
         domains = within(whole.space.domains, box)
         together: Diagram[tuple[Treatment, ...]] = joined.leaf(empty)
         for scope in whole.scopes:
-            one = mapped(scope.diagram, lambda r: r.treatment, Maker(whole.budget), box)
+            one = mapped(scope.treatments, lambda t: t, Maker(whole.budget), box)
             both = paired(together, one, domains, Maker(whole.budget))
             together = mapped(both, lambda pair: (*pair[0], pair[1]), joined)
         for treatments in values(together):

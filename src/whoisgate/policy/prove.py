@@ -7,7 +7,7 @@ once. Nothing is reported here; `check` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations, product
 from typing import NamedTuple
 
@@ -85,20 +85,30 @@ def prove(policy: Policy, invariants: Iterable[Invariant] | None = None) -> tupl
 def breaches(policy: Compiled, invariant: Invariant) -> Iterator[Breach]:
     """Where the rules break an invariant, once for elements that are alike."""
 
-    def broken(ruling: Ruling) -> bool:
-        return ruling.treatment.kind >= invariant.never
+    def broken(treatment: Treatment) -> bool:
+        return treatment.kind >= invariant.never
 
     for scope in policy.scopes:
         touched = [e for e in scope.elements if e in invariant.elements]
         for start in (PUBLIC, KNOWN) if touched else ():
-            policy.budget.spend(scope.steps)
             box = narrowed(start, invariant.when)
-            found = find(scope.diagram, broken, box) if box else None
+            found = _ruled(policy, scope, broken, box) if box else None
             if found:
                 words, ruling = found
                 witness = reached(words, start)
                 yield Breach(touched[0], ruling.treatment, ruling.granted_by[0], witness)
                 break
+
+
+def _ruled(
+    policy: Compiled, scope: Scope, wanted: Callable[[Treatment], bool], box: Box
+) -> tuple[dict[str, Word], Ruling] | None:
+    """Words within ``box`` for which the treatment is ``wanted``, and the whole ruling; or None."""
+    policy.budget.spend(scope.few)
+    if find(scope.treatments, wanted, box) is None:
+        return None
+    policy.budget.spend(scope.steps)
+    return find(scope.diagram, lambda ruling: wanted(ruling.treatment), box)
 
 
 def conflicts(policy: Compiled) -> Iterator[Conflict]:
@@ -137,8 +147,8 @@ def idle(policy: Compiled) -> frozenset[str]:
     for scope in policy.scopes:
         known.update(r.id for r in (*scope.grants, *scope.caps))
         for start in (PUBLIC, KNOWN):
-            reachable = mapped(scope.diagram, lambda r: r, Maker(policy.budget), start)
-            for ruling in values(reachable):
+            policy.budget.spend(scope.steps)
+            for ruling in values(scope.diagram, start):
                 if ruling.capped_by or ruling.treatment.kind is not Kind.WITHHOLD:
                     named.update(ruling.granted_by, ruling.capped_by)
     return frozenset(known - named)
@@ -169,15 +179,15 @@ def linked(policy: Compiled) -> Iterator[Linked]:
     """Where the public can get a stable pseudonym of a personal element, once for those alike."""
     for scope in policy.scopes:
         element = next((e for e in scope.elements if e.personal), None)
-        found = find(scope.diagram, lambda ruling: ruling.treatment == STABLE, PUBLIC)
+        found = element and _ruled(policy, scope, lambda t: t == STABLE, PUBLIC)
         if element and found:
             yield Linked(element, found[1].granted_by[0])
 
 
 def treated(policy: Compiled, scope: Scope, box: Box) -> Diagram[Treatment]:
     """The treatment alone of a scope's elements, within ``box``."""
-    policy.budget.spend(scope.steps)
-    return mapped(scope.diagram, lambda ruling: ruling.treatment, Maker(policy.budget), box)
+    policy.budget.spend(scope.few)
+    return mapped(scope.treatments, lambda treatment: treatment, Maker(policy.budget), box)
 
 
 class Widened(NamedTuple):
@@ -201,12 +211,12 @@ def widened(policy: Compiled, part: Sequence[Rule], inside: Box) -> Iterator[Wid
         domains = within(policy.space.domains, box)
         if not all(box.values()):
             continue
-        known: dict[tuple[Diagram[Ruling], Diagram[Ruling]], _Opening | None] = {}
+        known: dict[tuple[Diagram[Treatment], Diagram[Treatment]], _Opening | None] = {}
         for element, scope in policy.scope_of.items():
-            pair = alone.scope_of[element].diagram, scope.diagram
+            pair = alone.scope_of[element].treatments, scope.treatments
             if pair not in known:
                 maker: Maker[Treatment] = Maker(policy.budget)
-                one, whole = (mapped(d, lambda r: r.treatment, maker, box) for d in pair)
+                one, whole = (mapped(d, lambda t: t, maker, box) for d in pair)
                 same = one is whole
                 known[pair] = None if same else find(_both(one, whole, domains, policy), _opens)
             if more := known[pair]:
