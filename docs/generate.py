@@ -70,7 +70,11 @@ def elements() -> str:
             e.label,
             "yes" if e.personal else "",
             "list" if e.many else "",
-            ", ".join(_word(kind) for kind in e.supports if kind is not Kind.WITHHOLD),
+            ", ".join(
+                f"{_word(kind)}: {e.generalises}" if kind is Kind.GENERALISE else _word(kind)
+                for kind in e.supports
+                if kind is not Kind.WITHHOLD
+            ),
             f"{e.redacted_as}: {e.method}" if e.redacted_as else "",
             str(e.since),
         )

@@ -38,13 +38,18 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Element:
-    """One registered element; compared by identity, so there is exactly one per name."""
+    """One registered element; compared by identity, so there is exactly one per name.
+
+    ``generalises`` is the one parameter of `generalise` that fits its values: ``year``, ``area`` or
+    ``country``. A country has it and does not support `generalise`: it is whole already.
+    """
 
     name: str
     label: str
     personal: bool = False
     many: bool = False
     supports: tuple[Kind, ...] = (Kind.WITHHOLD, Kind.RELEASE)
+    generalises: str = ""
     redacted_as: str | None = None
     method: Method = "removal"
     since: int = 1
@@ -78,20 +83,21 @@ class Element:
         return (element, (self.name,))
 
 
-_DATED = (Kind.WITHHOLD, Kind.GENERALISE, Kind.RELEASE)
+_WHOLE = (Kind.WITHHOLD, Kind.RELEASE)
+_GENERAL = (Kind.WITHHOLD, Kind.GENERALISE, Kind.RELEASE)
 _HANDLE = (Kind.WITHHOLD, Kind.PSEUDONYM, Kind.RELEASE)
 _EMAIL = (Kind.WITHHOLD, Kind.REPLACE, Kind.PSEUDONYM, Kind.RELEASE)
 
 _PLAIN = (
     Element("domain.handle", "Registry Domain ID", supports=_HANDLE,
             redacted_as="Registry Domain ID"),
-    Element("domain.created", "Creation Date", supports=_DATED),
-    Element("domain.updated", "Updated Date", supports=_DATED),
-    Element("domain.expires", "Registry Expiry Date", supports=_DATED),
+    Element("domain.created", "Creation Date", supports=_GENERAL, generalises="year"),
+    Element("domain.updated", "Updated Date", supports=_GENERAL, generalises="year"),
+    Element("domain.expires", "Registry Expiry Date", supports=_GENERAL, generalises="year"),
     Element("domain.registrar_expires", "Registrar Registration Expiration Date",
-            supports=_DATED),
-    Element("domain.transferred", "Transfer Date", supports=_DATED),
-    Element("domain.rdds_updated", "Last Update of RDDS", supports=_DATED),
+            supports=_GENERAL, generalises="year"),
+    Element("domain.transferred", "Transfer Date", supports=_GENERAL, generalises="year"),
+    Element("domain.rdds_updated", "Last Update of RDDS", supports=_GENERAL, generalises="year"),
     Element("domain.status", "Domain Status", many=True),
     Element("registrar.name", "Registrar"),
     Element("registrar.iana_id", "Registrar IANA ID"),
@@ -112,18 +118,22 @@ _TITLES = {"registrant": "Registrant", "admin": "Admin", "tech": "Tech", "billin
 _CONTACT: tuple[tuple[str, str, Method, tuple[Kind, ...], bool], ...] = (
     ("handle", "ID", "removal", _HANDLE, False),
     ("name", "Name", "emptyValue", (Kind.WITHHOLD, Kind.PSEUDONYM, Kind.RELEASE), False),
-    ("organization", "Organization", "removal", (Kind.WITHHOLD, Kind.RELEASE), False),
-    ("street", "Street", "emptyValue", (Kind.WITHHOLD, Kind.RELEASE), True),
-    ("city", "City", "emptyValue", (Kind.WITHHOLD, Kind.RELEASE), False),
-    ("state", "State/Province", "emptyValue", (Kind.WITHHOLD, Kind.RELEASE), False),
-    ("postal_code", "Postal Code", "emptyValue", (Kind.WITHHOLD, Kind.RELEASE), False),
-    ("country", "Country", "emptyValue", (Kind.WITHHOLD, Kind.RELEASE), False),
-    ("phone", "Phone", "removal", (Kind.WITHHOLD, Kind.RELEASE), True),
-    ("phone_ext", "Phone Ext", "removal", (Kind.WITHHOLD, Kind.RELEASE), False),
-    ("fax", "Fax", "removal", (Kind.WITHHOLD, Kind.RELEASE), True),
-    ("fax_ext", "Fax Ext", "removal", (Kind.WITHHOLD, Kind.RELEASE), False),
+    ("organization", "Organization", "removal", _WHOLE, False),
+    ("street", "Street", "emptyValue", _GENERAL, True),
+    ("city", "City", "emptyValue", _GENERAL, False),
+    ("state", "State/Province", "emptyValue", _GENERAL, False),
+    ("postal_code", "Postal Code", "emptyValue", _GENERAL, False),
+    ("country", "Country", "emptyValue", _WHOLE, False),
+    ("phone", "Phone", "removal", _GENERAL, True),
+    ("phone_ext", "Phone Ext", "removal", _WHOLE, False),
+    ("fax", "Fax", "removal", _GENERAL, True),
+    ("fax_ext", "Fax Ext", "removal", _WHOLE, False),
     ("email", "Email", "replacementValue", _EMAIL, True),
 )
+_GENERALISES: Final = {
+    **dict.fromkeys(("street", "city", "state", "postal_code", "country"), "country"),
+    **dict.fromkeys(("phone", "fax"), "area"),
+}
 CONTACT_FIELDS: Final = tuple(row[0] for row in _CONTACT)
 """The fields of a contact in output order."""
 
@@ -147,6 +157,7 @@ def _contact_elements(role: str) -> tuple[Element, ...]:
             personal=True,
             many=many,
             supports=supports,
+            generalises=_GENERALISES.get(field, ""),
             redacted_as=_redacted_as(role, field, label),
             method=method,
         )

@@ -15,18 +15,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import b32encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass
 from functools import lru_cache
 from typing import Final
 
 import orjson
 
+from whoisgate import generalise
 from whoisgate.audit.receipt import Receipt
 from whoisgate.elements import ELEMENTS, ROLES, Element, Kind, contact_elements
 from whoisgate.errors import ReceiptMismatch, ReplacementMissing
 from whoisgate.policy.decide import Decision
-from whoisgate.policy.model import Treatment
+from whoisgate.policy.model import COUNTRY, Treatment
 from whoisgate.records import Record, Value
 
 _DOOR: Final = object()
@@ -55,7 +56,7 @@ class Substitutes:
 
     def pseudonym(self, scope: str, name: str, element: Element, value: str) -> str:
         """A stable stand-in for ``value``: the same within one domain, or everywhere."""
-        where = name if scope == "domain" else ""
+        where = "" if scope == "stable" else name
         return self._token("pseudonym", where, element.field, value)
 
     def _token(self, *parts: str) -> str:
@@ -155,8 +156,9 @@ def redact(record: Record, decision: Decision, substitutes: Substitutes) -> Publ
     name, held = record.name, record.values
     values = {e: value for e in plan.released if (value := held.get(e)) is not None}
     for element, treatment in plan.treated:
-        if (raw := held.get(element)) is not None:
-            values[element] = _treat(raw, element, treatment, name, substitutes)
+        raw = held.get(element)
+        if raw and (shown := _treat(raw, element, treatment, name, substitutes)):
+            values[element] = shown
     contacts: list[ContactView] = []
     for role_plan in plan.roles:
         contacts += _contacts(record, role_plan, substitutes)
@@ -172,7 +174,7 @@ def redact(record: Record, decision: Decision, substitutes: Substitutes) -> Publ
     withheld = record.withheld
     if withheld:
         withheld = frozenset(
-            e for e in withheld if decision.treatment(e).kind not in (Kind.WITHHOLD, Kind.REPLACE)
+            e for e in withheld if decision.releases(e) or _treated(decision.treatment(e))
         )
     return kind(
         name, decision, values, tuple(contacts), nameservers, withheld, record.partial, _DOOR
@@ -210,14 +212,15 @@ def _plan(decision: Decision) -> _Plan:
     }
     return _Plan(
         tuple(e for e, t in plain.items() if t.kind is Kind.RELEASE),
-        tuple((e, t) for e, t in plain.items() if t.kind not in _WHOLE),
+        tuple((e, t) for e, t in plain.items() if _treated(t)),
         tuple(plan for role in ROLES if (plan := _role_plan(decision, role))),
         *(decision.releases(ELEMENTS[f"nameserver.{f}"]) for f in ("name", "ipv4", "ipv6")),
     )
 
 
-_WHOLE: Final = (Kind.WITHHOLD, Kind.RELEASE)
-"""The treatments that leave no value, or leave it as it is."""
+def _treated(treatment: Treatment) -> bool:
+    """Whether something leaves that is made of the value; of an address part, nothing is."""
+    return treatment.kind in {Kind.PSEUDONYM, Kind.GENERALISE} and treatment != COUNTRY
 
 
 def _role_plan(decision: Decision, role: str) -> _RolePlan | None:
@@ -227,11 +230,7 @@ def _role_plan(decision: Decision, role: str) -> _RolePlan | None:
     return _RolePlan(
         role,
         tuple(f for f, (_, t) in known.items() if t.kind is Kind.RELEASE),
-        tuple(
-            (f, e, t)
-            for f, (e, t) in known.items()
-            if t.kind not in _WHOLE and t.kind is not Kind.REPLACE
-        ),
+        tuple((f, e, t) for f, (e, t) in known.items() if _treated(t)),
         tuple(f for f, (_, t) in known.items() if t.kind is Kind.REPLACE),
     )
 
@@ -257,23 +256,32 @@ def _visible(
 ) -> dict[str, Value]:
     values = {field: value for field in plan.released if (value := held.get(field))}
     for field, element, treatment in plan.treated:
-        if value := held.get(field):
-            values[field] = _treat(value, element, treatment, name, substitutes)
+        value = held.get(field)
+        if value and (shown := _treat(value, element, treatment, name, substitutes)):
+            values[field] = shown
     return values
 
 
 def _treat(
     value: Value, element: Element, treatment: Treatment, name: str, substitutes: Substitutes
-) -> Value:
-    if isinstance(value, tuple):
-        # A list has a length; its stand-in is one text, so that the length stays unknown.
-        value = "\x1f".join(value)
+) -> Value | None:
+    """What leaves of one value, or None for nothing."""
+    parts = value if isinstance(value, tuple) else (value,)
     if treatment.kind is Kind.PSEUDONYM:
-        text = substitutes.pseudonym(treatment.parameter or "domain", name, element, value)
-        return (text,) if element.many else text
-    if treatment.kind is Kind.GENERALISE:
-        return f"{value[:4]}-01-01T00:00:00Z"
-    raise TypeError(f"no treatment {treatment} for {element}")
+        # A list has a length; its stand-in is one text, so that the length stays unknown.
+        whole = "\x1f".join(parts)
+        texts = [substitutes.pseudonym(treatment.parameter, name, element, whole)]
+    elif generalised := _GENERALISED.get(treatment):
+        texts = sorted({text for part in parts if (text := generalised(part))})
+    else:
+        raise TypeError(f"no treatment {treatment} for {element}")
+    return tuple(texts) if element.many else next(iter(texts), None)
+
+
+_GENERALISED: Final[Mapping[Treatment, Callable[[str], str | None]]] = {
+    Treatment(Kind.GENERALISE, "year"): generalise.year,
+    Treatment(Kind.GENERALISE, "area"): generalise.area,
+}
 
 
 def digest(view: View) -> str:

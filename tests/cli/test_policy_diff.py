@@ -48,7 +48,7 @@ def test_refuses_what_the_public_gains(edited):
         "released",
         True,
     )
-    assert "publish_consent=false" in first["witness"]
+    assert first["witness"].startswith("requester=public ")
 
 
 def test_tells_what_known_requesters_gain_and_lose(edited):

@@ -1,7 +1,11 @@
 """``policy test`` as an author would use it, with the guide's own policy and suite."""
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,3 +151,16 @@ def test_a_policy_without_a_suite_says_where_it_was_looked_for(folder):
 def test_a_name_that_does_not_ship_is_an_error():
     done = CliRunner().invoke(app, ["policy", "test", "icann-gtdl"])
     assert "did you mean `icann-gtld`?" in str(done.exception)
+
+
+def test_a_person_at_a_terminal_is_told_how_far_it_is(folder):
+    ours, theirs = pty.openpty()
+    command = [Path(sys.executable).with_name("whoisgate"), "policy", "test", "--mutate"]
+    done = subprocess.run([*command, folder / "names.yaml"], stderr=theirs,
+                          stdout=subprocess.PIPE, timeout=60, check=False)  # fmt: skip
+    os.close(theirs)
+    told = os.read(ours, 10_000)
+    os.close(ours)
+    assert done.returncode == 0
+    assert told.startswith(b"\r0 of 50 mutants\r\r10 of 50 mutants\r")
+    assert told.split(b"\r")[-2].strip() == b""

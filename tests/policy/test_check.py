@@ -69,6 +69,57 @@ def test_takes_parameters_that_follow_each_other_in_time():
     ]
 
 
+@pytest.mark.parametrize(
+    ("when", "code"),
+    [
+        ("", "WG218"),
+        (", when: {registrant_kind: legal}", "WG218"),
+        (", when: {assurance: [none, high]}", "WG218"),
+        (", when: {requester: law_enforcement}", None),
+        (", unless: {requester: public}", None),
+    ],
+)
+def test_refuses_to_link_domains_for_the_public(when, code):
+    rule = f"  - {{id: A, grant: {{pseudonym: stable}}, elements: [tech.handle], {LAW}{when}}}\n"
+    codes = [(f.code, f.severity, f.position.line) for f in findings(rule) if f.code != "WG209"]
+    assert codes == ([(code, "error", 7)] if code else [])
+    for other in (rule.replace("stable", "domain"), rule.replace("tech.", "domain.")):
+        assert "WG218" not in {f.code for f in findings(other)}
+
+
+def test_lets_a_cap_keep_domains_apart():
+    rules = f"""\
+  - {{id: A, grant: {{pseudonym: stable}}, elements: [tech.handle], {LAW}}}
+  - {{id: C, cap: {{pseudonym: domain}}, elements: [tech.handle], when: {{requester: public}}}}
+"""
+    assert findings(rules) == []
+
+
+def test_warns_of_a_generalisation_that_fits_other_values():
+    finding = one(
+        f"  - {{id: A, grant: {{generalise: area}}, elements: [tech.phone, tech.city], {LAW}}}\n"
+    )
+    assert (finding.code, finding.severity) == ("WG213", "warning")
+    assert "`tech.city` does not support `generalise(area)`" in finding.message
+
+
+def test_sees_that_a_generalised_address_shows_its_country():
+    finding = one(
+        f"  - {{id: A, grant: {{generalise: country}}, elements: [tech.city], {LAW}}}\n",
+        "invariants:\n  - {id: I, never: release, elements: [tech.country]}\n",
+    )
+    assert (finding.code, finding.position.line) == ("WG207", 9)
+    assert "rule `A` gives `tech.country` `release`" in finding.message
+
+
+def test_takes_two_generalisations_of_unlike_values():
+    rules = f"""\
+  - {{id: A, grant: {{generalise: year}}, elements: [domain.created]}}
+  - {{id: B, grant: {{generalise: area}}, elements: [tech.phone], {LAW}}}
+"""
+    assert findings(rules) == []
+
+
 def test_refuses_a_broken_invariant_with_a_question_that_breaks_it():
     finding = one(
         f"  - {{id: A, grant: release, elements: [registrant.email], {LAW},\n"

@@ -9,11 +9,11 @@ from tests.conftest import SOAK
 from whoisgate.elements import ELEMENTS
 from whoisgate.policy.compiled import Compiled, compiled
 from whoisgate.policy.decide import edition, in_force
-from whoisgate.policy.diagram import value
+from whoisgate.policy.diagram import MAX_STEPS, TooManyCases, value
 from whoisgate.policy.evaluate import evaluate
 from whoisgate.policy.files import shipped
 from whoisgate.policy.load import load_named
-from whoisgate.policy.model import ATTRIBUTES, InForce
+from whoisgate.policy.model import ATTRIBUTES, RELEASE, InForce, Rule
 from whoisgate.records import Facts
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -89,3 +89,14 @@ def test_gives_an_edition_until_the_next_date(draw, policy_of):
 def test_leaves_nothing_for_elements_that_no_rule_names(policy_of):
     assert edition(policy_of([]), NOW).rulings(dict.fromkeys(ATTRIBUTES), Facts()) == {}
     assert len(Compiled([]).scope_of) == len(ELEMENTS)
+
+
+def test_spends_no_budget_twice(policy_of):
+    rule = Rule("R", "grant", RELEASE, frozenset({ELEMENTS["domain.created"]}))
+    policy = policy_of([rule])
+    one, other = compiled(policy), compiled(policy)
+    one.budget.spend(MAX_STEPS)
+    other.budget.spend(MAX_STEPS)
+    assert one.scopes is other.scopes
+    with pytest.raises(TooManyCases):
+        one.budget.spend()

@@ -9,14 +9,23 @@ import pytest
 from typer.testing import CliRunner
 
 from whoisgate.cli import app
-from whoisgate.policy import check_text, load_text
+from whoisgate.policy import check_file, check_text, load, load_text
 from whoisgate.policy.coverage import coverage
+from whoisgate.policy.files import shipped_folder
 from whoisgate.policy.findings import Report
 from whoisgate.policy.mutate import Verdict, attempt
 from whoisgate.policy.suite import read_suite, run
 
 GUIDE = Path(__file__).parents[2] / "docs" / "policy-language.md"
-WRITTEN = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+PAGES = sorted((GUIDE.parent / "policies").glob("*.md"))
+SHIPPED = [*shipped_folder().glob("*.yaml"), *shipped_folder().glob("drafts/*.yaml")]
+
+
+def examples(page):
+    return re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+WRITTEN = examples(GUIDE)
 SUITES = [text for text in WRITTEN if "\nsuite: " in text]
 EXAMPLES = [text for text in WRITTEN if text not in SUITES]
 COMMANDS = re.findall(
@@ -86,3 +95,24 @@ def test_shows_suites_that_let_no_mutant_survive(text):
 
 def test_shows_a_suite():
     assert SUITES
+
+
+def test_has_a_page_for_every_shipped_policy_that_names_its_switches():
+    assert [p.stem for p in PAGES] == sorted(p.stem for p in SHIPPED)
+    for path in SHIPPED:
+        page = (GUIDE.parent / "policies" / f"{path.stem}.md").read_text(encoding="utf-8")
+        switches = {p.switch for r in load(path).rules for p in r.in_force} - {None}
+        said = page if path.stem != "registrar-default" else "".join(p.read_text() for p in PAGES)
+        assert [s for s in switches if f"`{s}`" not in said] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "example"),
+    [(p, e) for p in PAGES for e in examples(p)],
+    ids=lambda v: v.stem if isinstance(v, Path) else "",
+)
+def test_shows_policies_of_ones_own_that_load(page, example, tmp_path):
+    folder = tmp_path / "drafts" if page.stem == "cets224-art6" else tmp_path
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.yaml").write_text(example, encoding="utf-8")
+    assert [f for f in check_file(folder / "mine.yaml") if f.severity == "error"] == []

@@ -278,7 +278,7 @@ def drawn(rng, pool, policy, touched):
     return decided(policy, Case("", NOW, switches, words, flags, {}, asked, frozenset(), position))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_caught_means_that_a_case_fails(seed, draw, policy_of, pool, touched):
     rng = random.Random(seed)
     policy = policy_of(draw(rng, periods=True))
@@ -288,7 +288,7 @@ def test_caught_means_that_a_case_fails(seed, draw, policy_of, pool, touched):
         assert bool(run(tried.mutant.of(policy), tests)) is (tried.verdict is Verdict.CAUGHT)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_equivalent_means_that_no_context_tells(seed, draw, policy_of, pool, touched):
     rng = random.Random(seed)
     policy = policy_of(draw(rng))
@@ -306,7 +306,7 @@ def test_equivalent_means_that_no_context_tells(seed, draw, policy_of, pool, tou
                     ), tried.mutant.what
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_case_that_is_named_catches_the_mutant(seed, draw, policy_of, pool, touched):
     rng = random.Random(seed)
     policy = policy_of(draw(rng, periods=True))

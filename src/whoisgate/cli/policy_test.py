@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
-from time import monotonic
 from typing import Annotated, Final
 
 import typer
@@ -25,8 +24,7 @@ from whoisgate.policy.model import Obligation, Policy
 from whoisgate.policy.mutate import Mutant, Tried, Verdict, attempt, mutants
 from whoisgate.policy.suite import Failure, Suite, Wrong, read_suite, run
 
-_TOLD_AFTER_S: Final = 1.0
-_TOLD_AGAIN_S: Final = 0.2
+_STEP: Final = 10
 
 
 def run_suite(
@@ -99,16 +97,15 @@ def _mutate(policy: Policy, suite: Suite) -> list[Tried]:
 
 
 def _telling(every: Sequence[Mutant]) -> Iterator[Mutant]:
-    """The mutants; how far it is, for a person who has waited a second."""
-    due = monotonic() + _TOLD_AFTER_S
-    told = 0
+    """The mutants, and for a person how far it is; the line is empty again at the end."""
+    told = sys.stderr.isatty()
+    line = f"\r{{}} of {len(every)} mutants\r"
     for done, mutant in enumerate(every):
+        if told and done % _STEP == 0:
+            typer.echo(line.format(done), err=True, nl=False)
         yield mutant
-        if sys.stderr.isatty() and monotonic() > due:
-            due, told = monotonic() + _TOLD_AGAIN_S, done + 1
-            typer.echo(f"\r{told} of {len(every)} mutants\r", err=True, nl=False)
     if told:
-        typer.echo(f"\r{' ' * len(f'{told} of {len(every)} mutants')}\r", err=True, nl=False)
+        typer.echo(f"\r{' ' * len(line)}\r", err=True, nl=False)
 
 
 def _print_failures(failures: Sequence[Failure], suite: Suite) -> None:

@@ -4,6 +4,7 @@
 diagrams (`diagram`), from which `decide` answers, `prove` proves and `diff` compares; `explain`
 says why. `load` reads YAML from files, bundles and the shipped policies; `check` finds everything
 wrong at once, with positions. `text`, `fields`, `read` and `compose` are the steps of reading.
+`suite` reads and runs tests, `coverage` and `mutate` say how much they test.
 """
 
 from whoisgate.policy.check import check_file, check_text

@@ -16,10 +16,11 @@ from whoisgate.errors import Finding, Position
 from whoisgate.policy.compiled import Compiled
 from whoisgate.policy.compose import Bundle, Find, Whole, compose, find_nothing, gather
 from whoisgate.policy.diagram import TooManyCases
+from whoisgate.policy.evaluate import effect
 from whoisgate.policy.files import finder, is_draft, read_file
 from whoisgate.policy.findings import PROMISES, Report, TooManyFindings
-from whoisgate.policy.model import RELEASE, Policy, Rule
-from whoisgate.policy.prove import breaches, conflicts, idle, revealed, widened
+from whoisgate.policy.model import RELEASE, STABLE, Policy, Rule
+from whoisgate.policy.prove import breaches, conflicts, idle, linked, revealed, widened
 from whoisgate.policy.read import CONTACT_ROLES, Document
 
 _SHOWN = 3
@@ -117,11 +118,9 @@ def _rules(rules: Iterable[Rule], report: Report) -> None:
             message = f"cap `{rule.id}` on personal {_named(personal)} names no `requester`"
             hint = "to withhold from the public, leave out the grant"
             report.warning("WG211", message, rule.position, hint)
-        kind = rule.treatment.kind
-        lower = [e for e in rule.elements if e.supported(kind) is not kind]
+        lower = [e for e in rule.elements if effect(rule, e).kind < rule.treatment.kind]
         if lower:
-            word = kind.name.lower()
-            message = f"rule `{rule.id}`: {_named(lower)} does not support `{word}`"
+            message = f"rule `{rule.id}`: {_named(lower)} does not support `{rule.treatment}`"
             report.warning("WG213", message, rule.position, "a lower treatment applies")
 
 
@@ -133,6 +132,7 @@ def _proofs(main: Document, whole: Whole, report: Report) -> None:
         _conflicts(report, policy)
         _invariants(whole, report, policy)
         _reveals(main, report, policy)
+        _linked(whole, report, policy)
         _widening(main, whole, report, policy)
     except TooManyCases as bound:
         hint = "fewer conditions in caps and `unless` need fewer cases"
@@ -179,6 +179,13 @@ def _reveals(main: Document, report: Report, policy: Compiled) -> None:
             how = "can be shown" if fact == CONTACT_ROLES else "depends on it"
             message = f"`{requester}` can infer `{fact}`: `{element}` {how}"
             report.error("WG209", message, at, f"name `{fact}` under `reveals`, or change the rule")
+
+
+def _linked(whole: Whole, report: Report, policy: Compiled) -> None:
+    places = {rule.id: rule.position for rule in whole.rules}
+    for element, rule in linked(policy):
+        message = f"rule `{rule}` gives the public `{STABLE}` of `{element}`, which links domains"
+        report.error("WG218", message, places[rule], "the public may have `pseudonym: domain`")
 
 
 def _widening(main: Document, whole: Whole, report: Report, policy: Compiled) -> None:

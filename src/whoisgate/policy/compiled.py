@@ -8,6 +8,7 @@ edition, and everything proved here holds at every time and with any switches.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,7 +16,19 @@ from types import MappingProxyType
 from typing import Final
 
 from whoisgate.elements import ELEMENTS, Element
-from whoisgate.policy.diagram import Box, Budget, Builder, Condition, Diagram, Maker, Word, Words
+from whoisgate.policy.diagram import (
+    Box,
+    Budget,
+    Builder,
+    Condition,
+    Diagram,
+    Maker,
+    TooManyCases,
+    Word,
+    Words,
+    mapped,
+    walked,
+)
 from whoisgate.policy.evaluate import Ruling, effect, granting_forms, settle
 from whoisgate.policy.model import (
     ANONYMOUS_ATTRIBUTES,
@@ -32,6 +45,7 @@ AT: Final = "at"
 EARLIER: Final = "earlier"
 _SWITCH: Final = "switch:"
 _MEMO: Final = 64
+MAX_MOMENTS: Final = 200
 _UNKNOWABLE: Final = frozenset(
     {
         "purpose",
@@ -82,12 +96,17 @@ def narrowed(box: Box, when: Iterable[Atom]) -> Box | None:
 
 
 class Space:
-    """The variables of some rules: span of time, switches, attributes, with their words."""
+    """The variables of some rules: span of time, switches, attributes, with their words.
+
+    Raises `TooManyCases` where the rules have more than `MAX_MOMENTS` dates.
+    """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         periods = {p for r in rules for p in r.in_force}
         self.moments = sorted({m for p in periods for m in (p.since, p.until) if m is not None})
         self.switches = sorted({p.switch for p in periods if p.switch is not None})
+        if len(self.moments) > MAX_MOMENTS:
+            raise TooManyCases(f"expected rules with at most `{MAX_MOMENTS}` dates together")
         spans = (EARLIER, *(_rfc3339(m) for m in self.moments))
         self.domains: dict[str, tuple[Word, ...]] = {
             **({AT: spans} if self.moments else {}),
@@ -145,12 +164,19 @@ def _rfc3339(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Elements that the same rules treat alike, and the ruling of each of them as a diagram."""
+    """Elements that the same rules treat alike, and the ruling of each of them as a diagram.
+
+    ``treatments`` is the same without the rules' names: far smaller, and enough for most proofs.
+    """
 
     elements: tuple[Element, ...]
     grants: tuple[Rule, ...]
     caps: tuple[Rule, ...]
     diagram: Diagram[Ruling]
+    treatments: Diagram[Treatment]
+    steps: int
+    """What one walk over ``diagram`` costs of a budget; over ``treatments``, it costs ``few``."""
+    few: int
 
     def effect(self, rule: Rule) -> Treatment:
         """The treatment that a rule comes to for each of these elements."""
@@ -166,16 +192,16 @@ class Compiled:
         self.space = space or Space(rules)
         self.budget = budget or Budget()
         self._maker: Maker[Ruling] = Maker(self.budget)
-        touching: dict[Element, list[int]] = {e: [] for e in ELEMENTS.values()}
+        self._treated: Maker[Treatment] = Maker(self.budget)
+        touching: dict[Element, list[tuple[int, Treatment]]] = {e: [] for e in ELEMENTS.values()}
         for i, rule in enumerate(rules):
             for element in rule.elements:
-                touching[element].append(i)
-        alike: dict[tuple[object, ...], list[Element]] = {}
+                touching[element].append((i, effect(rule, element)))
+        alike: dict[tuple[tuple[int, Treatment], ...], list[Element]] = {}
         for element, found in touching.items():
-            alike.setdefault((element.supports, *found), []).append(element)
+            alike.setdefault(tuple(found), []).append(element)
         self.scopes = tuple(
-            self._scope(tuple(group), [rules[i] for i in touching[group[0]]])
-            for group in alike.values()
+            self._scope(tuple(group), [rules[i] for i, _ in key]) for key, group in alike.items()
         )
         self.scope_of = {e: scope for scope in self.scopes for e in scope.elements}
 
@@ -183,19 +209,14 @@ class Compiled:
         forms = [(i, form) for i, r in enumerate(rules) for form in granting_forms(r)]
         granting = len(forms)
         forms += [(i, r) for i, r in enumerate(rules) if r.action == "cap"]
-        strength = [effect(rules[i], elements[0]).strength for i, _ in forms]
+        effects = [effect(r, elements[0]) for r in rules]
 
         def settled(held: tuple[int, ...]) -> Ruling:
-            grants = dict.fromkeys(forms[n][0] for n in held if n < granting)
-            caps = [forms[n][1] for n in held if n >= granting]
-            return settle(elements[0], [rules[i] for i in grants], caps)
-
-        def beaten(n: int) -> int:
-            """The grants that no longer matter once this form holds, as bits."""
-            return sum(
-                1 << m
-                for m in range(granting if n < granting else 0)
-                if strength[m] < strength[n] or (forms[m][0] == forms[n][0] and m > n)
+            holding = dict.fromkeys(forms[n][0] for n in held)
+            pairs = [(rules[i], effects[i]) for i in holding]
+            return settle(
+                [p for p in pairs if p[0].action == "grant"],
+                [p for p in pairs if p[0].action == "cap"],
             )
 
         diagram = Builder(
@@ -203,15 +224,43 @@ class Compiled:
             [self.space.condition(form) for _, form in forms],
             settled,
             self._maker,
-            [beaten(n) for n in range(len(forms))],
+            _beaten([(i, effects[i].strength) for i, _ in forms[:granting]]),
         ).diagram()
         grants = tuple(rules[i] for i in dict.fromkeys(i for i, _ in forms[:granting]))
-        return Scope(elements, grants, tuple(r for _, r in forms[granting:]), diagram)
+        caps = tuple(r for _, r in forms[granting:])
+        treatments = mapped(diagram, lambda ruling: ruling.treatment, self._treated)
+        return Scope(
+            elements, grants, caps, diagram, treatments, walked(diagram), walked(treatments)
+        )
+
+
+def _beaten(grants: Sequence[tuple[int, tuple[int, int]]]) -> list[int]:
+    """For each form of a grant, those that no longer matter once it surely holds, as bits.
+
+    Forms are given as rule and strength: weaker ones, and later ones of the same rule.
+    """
+    by_strength: dict[tuple[int, int], int] = {}
+    for n, (_, strength) in enumerate(grants):
+        by_strength[strength] = by_strength.get(strength, 0) | 1 << n
+    weaker, below = {}, 0
+    for strength in sorted(by_strength):
+        weaker[strength] = below
+        below |= by_strength[strength]
+    return [
+        weaker[strength] | (2 << n if grants[n + 1 : n + 2] == [(rule, strength)] else 0)
+        for n, (rule, strength) in enumerate(grants)
+    ]
+
+
+def compiled(policy: Policy) -> Compiled:
+    """The diagrams of a policy, made once, with a budget of its own for each use."""
+    known = copy(_made(policy))
+    known.budget = Budget()
+    return known
 
 
 @lru_cache(_MEMO)
-def compiled(policy: Policy) -> Compiled:
-    """The diagrams of a policy, made once."""
+def _made(policy: Policy) -> Compiled:
     return Compiled(policy.rules)
 
 

@@ -85,27 +85,29 @@ def _needed(documents: Mapping[str, Document], report: Report) -> None:
 def _collect(text: str, documents: dict[str, Document], find: Find, report: Report) -> Bundle:
     """Read the included policies, each once, and put their texts behind ``text``."""
     texts = [text]
-    waiting = list(next(iter(documents.values())).includes)
+    main = next(iter(documents.values()))
+    waiting = list(main.includes)
+    left = MAX_BYTES - len(text.encode())
     while waiting:
         include = waiting.pop(0)
         if not include.name or include.name in documents:
             continue
         found = find(include.name)
         roots = read_nodes(*found, report) if found else []
-        if found and len(roots) == 1:
-            document = read_document(roots[0], report)
-            if document.name == include.name:
-                documents[document.name] = document
-                texts.append(found[0])
-                waiting += document.includes
-                continue
-        message = f"expected one policy of the name `{include.name}`, found none"
-        report.error("WG214", message, include.position)
-    whole = "---\n".join(_ended(texts))
-    if len(texts) > 1 and len(whole.encode()) > MAX_BYTES:
-        message = f"expected at most `{MAX_BYTES}` bytes with all included policies"
-        report.error("WG215", message, next(iter(documents.values())).position)
-    return Bundle(whole, documents)
+        document = read_document(roots[0], report) if found and len(roots) == 1 else None
+        if found is None or document is None or document.name != include.name:
+            message = f"expected one policy of the name `{include.name}`, found none"
+            report.error("WG214", message, include.position)
+            continue
+        documents[document.name] = document
+        texts.append(found[0])
+        waiting += document.includes
+        left -= len(f"\n---\n{found[0]}".encode())
+        if left < 0 or len(documents) > MAX_DOCUMENTS:
+            bound = f"`{MAX_BYTES}` bytes and `{MAX_DOCUMENTS}` policies"
+            report.error("WG215", f"expected at most {bound} with all included", main.position)
+            break
+    return Bundle("---\n".join(_ended(texts)), documents)
 
 
 def _ended(texts: list[str]) -> Iterable[str]:

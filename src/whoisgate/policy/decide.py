@@ -10,18 +10,25 @@ question about the same facts gives the same `Decision` object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from whoisgate.elements import ELEMENTS, Element, Kind
+from whoisgate.elements import ELEMENTS, Element, Kind, contact_elements
 from whoisgate.policy.compiled import compiled
 from whoisgate.policy.diagram import under, value
 from whoisgate.policy.evaluate import SILENCE, Context, Ruling
-from whoisgate.policy.model import ANONYMOUS_ATTRIBUTES, Obligation, Policy, Rule, Treatment
+from whoisgate.policy.model import (
+    ANONYMOUS_ATTRIBUTES,
+    COUNTRY,
+    Obligation,
+    Policy,
+    Rule,
+    Treatment,
+)
 from whoisgate.queries import Question, Requester
 from whoisgate.records import Facts
 
@@ -151,11 +158,9 @@ class Edition:
             return self.rulings({**words, "approval": approval}, facts)
 
         def final(hypothetical: bool) -> dict[Element, Ruling]:  # noqa: FBT001  read two lines below
-            return {
-                e: r
-                for e in ELEMENTS.values()
-                if (r := _final(e, asked, approved, allowed, public, hypothetical=hypothetical))
-            }
+            best = _Best(asked, approved, allowed, hypothetical)
+            found = {e: r for e in ELEMENTS.values() if (r := best.final(e, public))}
+            return {**found, **dict(best.countries(found))}
 
         rulings = final(hypothetical=False)
         outcome = Outcome.RELEASED
@@ -262,28 +267,48 @@ def _flag(value: bool | None) -> str | None:  # noqa: FBT001  a fact, not a swit
     return None if value is None else str(value).lower()
 
 
-def _final(
-    element: Element,
-    asked: frozenset[Element],
-    approved: Approved,
-    allowed: Callable[[str], Mapping[Element, Ruling]],
-    public: Mapping[Element, Ruling],
-    *,
-    hypothetical: bool,
-) -> Ruling | None:
-    """The final ruling of one element, or None for withhold."""
-    held = [
-        word
-        for word, elements in (("granted", approved.granted), ("standing", approved.standing))
-        if element in elements or (hypothetical and word == "granted" and element in asked)
-    ]
-    ruling = max((allowed(w).get(element) for w in held or ("none",)), key=_opened)
-    if element in asked:
-        return ruling
-    open_to_all = public.get(element)
-    if ruling is None or open_to_all is None:
-        return None
-    return min(open_to_all, ruling, key=_opened)
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """The best ruling of an element under what is approved of it; ``hypothetical``: everything."""
+
+    asked: frozenset[Element]
+    approved: Approved
+    allowed: Callable[[str], Mapping[Element, Ruling]]
+    hypothetical: bool
+
+    def final(self, element: Element, public: Mapping[Element, Ruling]) -> Ruling | None:
+        """The final ruling of one element, or None for withhold."""
+        ruling = self._of(element, element)
+        if element in self.asked:
+            return ruling
+        open_to_all = public.get(element)
+        if ruling is None or open_to_all is None:
+            return None
+        return min(open_to_all, ruling, key=_opened)
+
+    def countries(self, rulings: Mapping[Element, Ruling]) -> Iterator[tuple[Element, Ruling]]:
+        """The countries for which address parts stand that were asked for.
+
+        A rule that generalises a part grants its country: who gets the one, asked for both.
+        """
+        for part, ruling in rulings.items():
+            if part in self.asked and ruling.treatment == COUNTRY and part.role:
+                country = contact_elements(part.role)["country"]
+                shown = self._of(country, part)
+                if shown and not set(shown.granted_by).isdisjoint(ruling.granted_by):
+                    yield country, shown
+
+    def _of(self, element: Element, approved_as: Element) -> Ruling | None:
+        held = [
+            word
+            for word, elements in (
+                ("granted", self.approved.granted),
+                ("standing", self.approved.standing),
+            )
+            if approved_as in elements
+            or (self.hypothetical and word == "granted" and approved_as in self.asked)
+        ]
+        return max((self.allowed(w).get(element) for w in held or ("none",)), key=_opened)
 
 
 def _beyond(
@@ -292,5 +317,5 @@ def _beyond(
     return frozenset(e for e, r in rulings.items() if _opened(r) > _opened(public.get(e)))
 
 
-def _opened(ruling: Ruling | None) -> tuple[Kind, int]:
+def _opened(ruling: Ruling | None) -> tuple[int, int]:
     return (ruling or SILENCE).treatment.strength

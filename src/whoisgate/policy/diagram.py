@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from whoisgate.errors import PolicyError
@@ -24,8 +25,11 @@ Domains = Mapping[str, tuple[Word, ...]]
 Box = Mapping[str, Words]
 """The words that variables may have; one that is not named may have any."""
 
-MAX_STEPS: Final = 50_000
+MAX_STEPS: Final = 60_000
 MAX_VARIABLES: Final = 200
+_MACHINE_WORD: Final = 64
+_WALKED: Final = 8
+"""How many nodes are walked in the time in which one is built."""
 
 T = TypeVar("T", bound=Hashable)
 U = TypeVar("U", bound=Hashable)
@@ -83,9 +87,9 @@ class Budget:
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self._left = self._steps = steps
 
-    def spend(self) -> None:
-        """One more step."""
-        self._left -= 1
+    def spend(self, steps: int = 1) -> None:
+        """So many more steps, each of them some microseconds of work."""
+        self._left -= steps
         if self._left < 0:
             raise TooManyCases(f"expected a policy of at most `{self._steps}` cases")
 
@@ -139,7 +143,8 @@ class _Place:
 class Builder(Generic[T]):
     """Builds the diagram of ``leaf(which conditions hold)``.
 
-    ``beats`` gives, by condition, those that no longer matter once it surely holds, as bits.
+    ``beats`` gives, for the first conditions, those that no longer matter once one of them surely
+    holds, as bits.
     """
 
     def __init__(
@@ -153,12 +158,10 @@ class Builder(Generic[T]):
         if len(domains) > MAX_VARIABLES:
             raise TooManyCases(f"expected at most `{MAX_VARIABLES}` attributes and switches")
         self._conditions, self._leaf, self._maker, self._beats = conditions, leaf, maker, beats
-        self._places = [self._place(v, words) for v, words in domains.items()]
-        for done, place in enumerate(self._places, 1):
-            later = self._places[done:]
-            place.last_in_unless = place.in_unless & ~_union(p.in_unless for p in later)
-            place.when_done = ~_union(p.in_when for p in later)
+        self._places = _places(domains, conditions)
+        self._width = 1 + len(conditions) // _MACHINE_WORD
         self._known: dict[tuple[int, _State], Diagram[T]] = {}
+        self._leaves: dict[int, Diagram[T]] = {}
 
     def diagram(self) -> Diagram[T]:
         """The whole function."""
@@ -166,23 +169,6 @@ class Builder(Generic[T]):
         waiting = _bits(i for i, c in enumerate(self._conditions) if c.when and not c.unless)
         sure = _bits(i for i, c in enumerate(self._conditions) if not c.when and not c.unless)
         return self._build(0, self._settled(excepted, waiting, 0, sure))
-
-    def _place(self, variable: str, words: tuple[Word, ...]) -> _Place:
-        place = _Place(variable)
-        place.in_when = _bits(i for i, c in enumerate(self._conditions) if variable in c.when)
-        place.in_unless = _bits(i for i, c in enumerate(self._conditions) if variable in c.unless)
-        for word in words:
-            place.fails_when[word] = _bits(
-                i
-                for i, c in enumerate(self._conditions)
-                if word not in c.when.get(variable, (word,))
-            )
-            place.fails_unless[word] = _bits(
-                i
-                for i, c in enumerate(self._conditions)
-                if word not in c.unless.get(variable, (word,))
-            )
-        return place
 
     def _build(self, start: int, state: _State) -> Diagram[T]:
         excepted, alive = state.excepted, state.excepted | state.waiting
@@ -192,16 +178,22 @@ class Builder(Generic[T]):
                 break
             number += 1
         else:
-            held = tuple(i for i in range(state.sure.bit_length()) if state.sure >> i & 1)
-            return self._maker.leaf(self._leaf(held))
+            return self._end(state.sure)
         key = (number, state)
         known = self._known.get(key)
         if known is None:
-            self._maker.budget.spend()
+            self._maker.budget.spend(self._width)
             children = {
                 w: self._build(number + 1, self._next(state, place, w)) for w in place.fails_when
             }
             known = self._known[key] = self._maker.branch(place.variable, children)
+        return known
+
+    def _end(self, sure: int) -> Diagram[T]:
+        known = self._leaves.get(sure)
+        if known is None:
+            self._maker.budget.spend(1 + sure.bit_count())
+            known = self._leaves[sure] = self._maker.leaf(self._leaf(tuple(_numbers(sure))))
         return known
 
     def _next(self, state: _State, place: _Place, word: Word) -> _State:
@@ -217,12 +209,43 @@ class Builder(Generic[T]):
         """The state once the conditions ``done`` surely hold as well."""
         sure |= done
         if self._beats and done:
-            beaten = 0
-            for i in range(done.bit_length()):
-                if done >> i & 1:
-                    beaten |= self._beats[i]
+            beaten = _union(self._beats[i] for i in _numbers(done) if i < len(self._beats))
             excepted, waiting, sure = excepted & ~beaten, waiting & ~beaten, sure & ~beaten
         return _State(excepted, waiting, sure)
+
+
+def _places(domains: Domains, conditions: Sequence[Condition]) -> list[_Place]:
+    """Every variable's place, in order."""
+    places = {
+        v: _Place(v, fails_when=dict.fromkeys(words, 0), fails_unless=dict.fromkeys(words, 0))
+        for v, words in domains.items()
+    }
+    for i, condition in enumerate(conditions):
+        bit = 1 << i
+        for variable, inside in condition.when.items():
+            place = places[variable]
+            place.in_when |= bit
+            for word in place.fails_when.keys() - inside:
+                place.fails_when[word] |= bit
+        for variable, inside in condition.unless.items():
+            place = places[variable]
+            place.in_unless |= bit
+            for word in place.fails_unless.keys() - inside:
+                place.fails_unless[word] |= bit
+    in_when = in_unless = 0
+    for place in reversed(places.values()):
+        place.last_in_unless = place.in_unless & ~in_unless
+        place.when_done = ~in_when
+        in_when |= place.in_when
+        in_unless |= place.in_unless
+    return [*places.values()]
+
+
+def _numbers(bits: int) -> Iterator[int]:
+    while bits:
+        low = bits & -bits
+        yield low.bit_length() - 1
+        bits ^= low
 
 
 def _bits(numbers: Iterable[int]) -> int:
@@ -234,6 +257,27 @@ def _union(masks: Iterable[int]) -> int:
     for mask in masks:
         union |= mask
     return union
+
+
+def met(pair: Sequence[Condition], box: Box) -> bool:
+    """Whether two conditions hold together somewhere in ``box``, which names every variable."""
+    left = dict(box)
+    for condition in pair:
+        for variable, inside in condition.when.items():
+            left[variable] &= inside
+    if not all(left.values()):
+        return False
+    # A way out of an exception: a variable, and the words with which the exception fails.
+    ways = [
+        [(v, rest) for v, inside in c.unless.items() if (rest := left[v] - inside)]
+        for c in pair
+        if c.unless
+    ]
+    return any(
+        len({v for v, _ in chosen}) == len(chosen)
+        or bool(frozenset.intersection(*(rest for _, rest in chosen)))
+        for chosen in product(*ways)
+    )
 
 
 def within(domains: Domains, box: Box) -> Domains:
@@ -344,9 +388,14 @@ def find(
     return words, given
 
 
-def values(diagram: Diagram[T]) -> Iterator[T]:
-    """Everything that the function can give, each once."""
-    for at in _parts(diagram):
+def walked(diagram: Diagram[T]) -> int:
+    """What one walk over the whole diagram costs, in steps."""
+    return 1 + sum(1 for _ in _parts(diagram)) // _WALKED
+
+
+def values(diagram: Diagram[T], box: Box | None = None) -> Iterator[T]:
+    """Everything that the function can give within ``box``, each once."""
+    for at in _parts(diagram, box):
         if isinstance(at, Leaf):
             yield at.value
 

@@ -99,25 +99,44 @@ def _changes(one: Compiled, other: Compiled) -> Iterator[Change]:
     for element, scope in one.scope_of.items():
         both = scope.diagram, other.scope_of[element].diagram
         if both not in known:
-            before, after = (_given(d, one.space.domains, given) for d in both)
-            changed = (
-                () if before is after else _of(paired(before, after, one.space.domains, pairs), one)
-            )
-            known[both] = tuple(changed)
+            known[both] = tuple(_of(_pairs(both, one, given, pairs), one))
         for change in known[both]:
             yield replace(change, elements=(element,))
 
 
-def _given(diagram: Diagram[Ruling], domains: Domains, maker: Maker[_Given]) -> Diagram[_Given]:
-    """What is given, and what is owed for it: nothing for what the public is given as well."""
+def _pairs(
+    both: tuple[Diagram[Ruling], Diagram[Ruling]],
+    policy: Compiled,
+    given: Maker[_Given],
+    pairs: Maker[_Pair],
+) -> Diagram[_Pair]:
+    """What is given before and after; looks at the public's view only where duties alone differ."""
+    domains = policy.space.domains
+    before, after = (mapped(d, _brought, given) for d in both)
+    if before is after:
+        return mapped(before, lambda same: (same, same), pairs)
+    plain = paired(before, after, domains, pairs)
+    if all(b == a or b[0] != a[0] for b, a in values(plain)):
+        return plain
+    before, after = (_owed(d, domains, given) for d in both)
+    return paired(before, after, domains, pairs)
+
+
+def _brought(ruling: Ruling) -> _Given:
+    shown = ruling.treatment.kind is not Kind.WITHHOLD
+    return ruling.treatment, ruling.obligations if shown else ()
+
+
+def _owed(diagram: Diagram[Ruling], domains: Domains, maker: Maker[_Given]) -> Diagram[_Given]:
+    """The treatment and what is owed for it: nothing where the public is given as much."""
     public = mapped(diagram, lambda ruling: ruling.treatment, Maker(maker.budget), _ANONYMOUS)
 
-    def given(both: tuple[Ruling, Treatment]) -> _Given:
+    def owed(both: tuple[Ruling, Treatment]) -> _Given:
         ruling, to_all = both
         beyond = ruling.treatment.strength > to_all.strength
         return ruling.treatment, ruling.obligations if beyond else ()
 
-    return mapped(paired(diagram, public, domains, Maker(maker.budget)), given, maker)
+    return mapped(paired(diagram, public, domains, Maker(maker.budget)), owed, maker)
 
 
 def _of(diagram: Diagram[_Pair], policy: Compiled) -> Iterator[Change]:
@@ -193,7 +212,7 @@ def views(policy: Policy) -> tuple[PossibleView, ...]:
         domains = within(whole.space.domains, box)
         together: Diagram[tuple[Treatment, ...]] = joined.leaf(empty)
         for scope in whole.scopes:
-            one = mapped(scope.diagram, lambda r: r.treatment, Maker(whole.budget), box)
+            one = mapped(scope.treatments, lambda t: t, Maker(whole.budget), box)
             both = paired(together, one, domains, Maker(whole.budget))
             together = mapped(both, lambda pair: (*pair[0], pair[1]), joined)
         for treatments in values(together):

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from whoisgate.elements import Element
+from whoisgate.elements import Element, Kind
 from whoisgate.policy.model import (
     ANONYMOUS_ATTRIBUTES,
+    RELEASE,
     WITHHOLD,
     Atom,
     Obligation,
@@ -24,6 +25,10 @@ from whoisgate.policy.model import (
 
 Context = Mapping[str, str | None]
 """Attribute to word, or None for unknown."""
+
+
+Effect = tuple[Rule, Treatment]
+"""A rule, and what it comes to for the element in question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +46,42 @@ SILENCE: Final = Ruling()
 
 def evaluate(rules: Iterable[Rule], element: Element, words: Context) -> Ruling:
     """The ruling of these rules; ``words`` has every attribute."""
-    touching = [r for r in rules if element in r.elements]
+    touching = [(r, effect(r, element)) for r in rules if element in r.elements]
     return settle(
-        element,
-        [r for r in touching if any(grants_in(form, words) for form in granting_forms(r))],
-        [r for r in touching if r.action == "cap" and caps_in(r, words)],
+        [(r, t) for r, t in touching if any(grants_in(form, words) for form in granting_forms(r))],
+        [(r, t) for r, t in touching if r.action == "cap" and caps_in(r, words)],
     )
 
 
-def settle(element: Element, grants: Sequence[Rule], caps: Iterable[Rule]) -> Ruling:
+def settle(grants: Sequence[Effect], caps: Iterable[Effect]) -> Ruling:
     """The ruling where these grants and caps hold, each named once."""
     if not grants:
         return SILENCE
-    best = max(effect(r, element).strength for r in grants)
-    used = [r for r in grants if effect(r, element).strength == best]
-    low = [r for r in caps if effect(r, element).strength < best]
-    lowest = min((*used, *low), key=lambda r: effect(r, element).strength)
+    best = max(t.strength for _, t in grants)
+    used = [(r, t) for r, t in grants if t.strength == best]
+    low = [(r, t) for r, t in caps if t.strength < best]
+    _, lowest = min((*used, *low), key=lambda pair: pair[1].strength)
     return Ruling(
-        effect(lowest, element),
-        tuple(r.id for r in used),
-        tuple(r.id for r in low),
-        tuple(dict.fromkeys(o for r in used for o in r.obligations)),
+        lowest,
+        tuple([r.id for r, _ in used]),
+        tuple([r.id for r, _ in low]),
+        tuple(dict.fromkeys([o for r, _ in used for o in r.obligations])),
     )
 
 
 def effect(rule: Rule, element: Element) -> Treatment:
-    """What a rule comes to for one element: an unsupported treatment falls to the next lower."""
-    kind = element.supported(rule.treatment.kind)
-    return rule.treatment if kind is rule.treatment.kind else Treatment.plain(kind)
+    """What a rule comes to for one element: an unsupported treatment falls to the next lower.
+
+    So does a generalisation that fits other values; the country of a country is the whole of it.
+    """
+    wanted = rule.treatment
+    kind = element.supported(wanted.kind)
+    if wanted.kind is Kind.GENERALISE:
+        if wanted.parameter != element.generalises:
+            kind = element.supported(Kind.PSEUDONYM)
+        elif kind is not Kind.GENERALISE:
+            return RELEASE
+    return wanted if kind is wanted.kind else Treatment.plain(kind)
 
 
 def grants_in(rule: Rule, words: Context) -> bool:

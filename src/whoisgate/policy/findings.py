@@ -32,6 +32,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "WG215": "more than is read or proved: size, nesting, number of findings, number of cases",
         "WG216": "a version of the language or of the registry that this code does not know",
         "WG217": "a composition shows more than an included policy alone would",
+        "WG218": "the public gets a stable pseudonym of a person, which links domains",
     }
 )
 """Every finding's number and what it means."""

@@ -81,12 +81,13 @@ class Treatment:
 
     kind: Kind
     parameter: str = ""
+    strength: tuple[int, int] = field(init=False, repr=False, compare=False)
+    """The total order of treatments, least disclosing first; no parameter is the default."""
 
-    @property
-    def strength(self) -> tuple[Kind, int]:
-        """The total order of treatments, least disclosing first; no parameter is the default."""
+    def __post_init__(self) -> None:
         known = PARAMETERS.get(self.kind, ())
-        return self.kind, known.index(self.parameter) if self.parameter in known else 0
+        place = known.index(self.parameter) if self.parameter in known else 0
+        object.__setattr__(self, "strength", (int(self.kind), place))
 
     @classmethod
     def plain(cls, kind: Kind) -> Self:
@@ -99,15 +100,19 @@ class Treatment:
 
 
 PARAMETERS: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
-    {Kind.PSEUDONYM: ("domain", "stable"), Kind.GENERALISE: ("year",)}
+    {Kind.PSEUDONYM: ("domain", "stable"), Kind.GENERALISE: ("year", "country", "area")}
 )
-"""Parameters by treatment, the default first and the least disclosing.
+"""Parameters by treatment, the default first.
 
+Of pseudonyms it is also the least disclosing; of generalisations, each fits elements of its own.
 `replace` takes its form from the operator.
 """
 
 WITHHOLD: Final = Treatment(Kind.WITHHOLD)
 RELEASE: Final = Treatment(Kind.RELEASE)
+STABLE: Final = Treatment(Kind.PSEUDONYM, "stable")
+COUNTRY: Final = Treatment(Kind.GENERALISE, "country")
+"""Leaves nothing of an address part: a rule that grants it grants the same contact's country."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -300,9 +300,8 @@ def _holds(rule: Rule, forms: tuple[Rule, ...], words: Mapping[str, str | None])
 
 
 def _settled(element: Element, held: Iterable[Rule]) -> Ruling:
-    known = list(held)
+    known = [(r, effect(r, element)) for r in held]
     return settle(
-        element,
-        [r for r in known if r.action == "grant"],
-        [r for r in known if r.action == "cap"],
+        [(r, t) for r, t in known if r.action == "grant"],
+        [(r, t) for r, t in known if r.action == "cap"],
     )

@@ -7,8 +7,8 @@ once. Nothing is reported here; `check` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations, product
 from typing import NamedTuple
 
 from whoisgate.elements import Element, Kind
@@ -24,19 +24,20 @@ from whoisgate.policy.compiled import (
 )
 from whoisgate.policy.diagram import (
     Box,
-    Builder,
     Diagram,
     Domains,
     Maker,
+    Word,
     asked,
     find,
     mapped,
+    met,
     paired,
     values,
     within,
 )
 from whoisgate.policy.evaluate import Ruling, granting_forms
-from whoisgate.policy.model import Invariant, Policy, Rule, Treatment
+from whoisgate.policy.model import STABLE, Invariant, Policy, Rule, Treatment
 from whoisgate.policy.read import CONTACT_ROLES, REVEALABLE
 
 
@@ -64,6 +65,13 @@ class Revealed(NamedTuple):
     element: Element
 
 
+class Linked(NamedTuple):
+    """A stable pseudonym by which the public can tell which domains belong together."""
+
+    element: Element
+    rule: str
+
+
 def prove(policy: Policy, invariants: Iterable[Invariant] | None = None) -> tuple[Breach, ...]:
     """Every breach of these invariants, or of the policy's own; none means that all are proved.
 
@@ -77,14 +85,14 @@ def prove(policy: Policy, invariants: Iterable[Invariant] | None = None) -> tupl
 def breaches(policy: Compiled, invariant: Invariant) -> Iterator[Breach]:
     """Where the rules break an invariant, once for elements that are alike."""
 
-    def broken(ruling: Ruling) -> bool:
-        return ruling.treatment.kind >= invariant.never
+    def broken(treatment: Treatment) -> bool:
+        return treatment.kind >= invariant.never
 
     for scope in policy.scopes:
         touched = [e for e in scope.elements if e in invariant.elements]
         for start in (PUBLIC, KNOWN) if touched else ():
             box = narrowed(start, invariant.when)
-            found = find(scope.diagram, broken, box) if box else None
+            found = _ruled(policy, scope, broken, box) if box else None
             if found:
                 words, ruling = found
                 witness = reached(words, start)
@@ -92,30 +100,44 @@ def breaches(policy: Compiled, invariant: Invariant) -> Iterator[Breach]:
                 break
 
 
+def _ruled(
+    policy: Compiled, scope: Scope, wanted: Callable[[Treatment], bool], box: Box
+) -> tuple[dict[str, Word], Ruling] | None:
+    """Words within ``box`` for which the treatment is ``wanted``, and the whole ruling; or None."""
+    policy.budget.spend(scope.few)
+    if find(scope.treatments, wanted, box) is None:
+        return None
+    policy.budget.spend(scope.steps)
+    return find(scope.diagram, lambda ruling: wanted(ruling.treatment), box)
+
+
 def conflicts(policy: Compiled) -> Iterator[Conflict]:
     """Pairs of grants that differ in a parameter alone and can hold together, each pair once."""
+    everything = {v: frozenset(words) for v, words in policy.space.domains.items()}
+    boxes = [{**everything, **start} for start in (PUBLIC, KNOWN)]
+    forms = {
+        rule.id: [policy.space.condition(form) for form in granting_forms(rule)]
+        for scope in policy.scopes
+        for rule in scope.grants
+    }
     seen = set()
     for scope in policy.scopes:
-        for first, second in combinations(scope.grants, 2):
-            one, other = first.treatment, second.treatment
-            pair = (first.id, second.id)
-            if one.kind is not other.kind or one == other or pair in seen:
+        order = {rule.id: number for number, rule in enumerate(scope.grants)}
+        by_treatment: dict[Treatment, list[Rule]] = {}
+        for rule in scope.grants:
+            by_treatment.setdefault(scope.effect(rule), []).append(rule)
+        for one, other in combinations(by_treatment, 2):
+            if one.kind is not other.kind:
                 continue
-            if _together(policy, first, second):
-                seen.add(pair)
-                yield Conflict(scope.elements[0], first, second)
-
-
-def _together(policy: Compiled, first: Rule, second: Rule) -> bool:
-    """Whether some question meets both grants, in any of their forms."""
-    forms = [(rule, form) for rule in (first, second) for form in granting_forms(rule)]
-    both: Diagram[bool] = Builder(
-        policy.space.domains,
-        [policy.space.condition(form) for _, form in forms],
-        lambda held: len({forms[i][0].id for i in held}) > 1,
-        Maker(policy.budget),
-    ).diagram()
-    return any(find(both, bool, start) for start in (PUBLIC, KNOWN))
+            for pair in product(by_treatment[one], by_treatment[other]):
+                policy.budget.spend()
+                first, second = sorted(pair, key=lambda rule: order[rule.id])
+                both = list(product(forms[first.id], forms[second.id]))
+                if (first.id, second.id) not in seen and any(
+                    met(b, box) for b in both for box in boxes
+                ):
+                    seen.add((first.id, second.id))
+                    yield Conflict(scope.elements[0], first, second)
 
 
 def idle(policy: Compiled) -> frozenset[str]:
@@ -125,8 +147,8 @@ def idle(policy: Compiled) -> frozenset[str]:
     for scope in policy.scopes:
         known.update(r.id for r in (*scope.grants, *scope.caps))
         for start in (PUBLIC, KNOWN):
-            reachable = mapped(scope.diagram, lambda r: r, Maker(policy.budget), start)
-            for ruling in values(reachable):
+            policy.budget.spend(scope.steps)
+            for ruling in values(scope.diagram, start):
                 if ruling.capped_by or ruling.treatment.kind is not Kind.WITHHOLD:
                     named.update(ruling.granted_by, ruling.capped_by)
     return frozenset(known - named)
@@ -153,9 +175,19 @@ def revealed(policy: Compiled, requester: str, named: frozenset[str]) -> Iterato
                 yield Revealed(fact, scope.elements[0])
 
 
+def linked(policy: Compiled) -> Iterator[Linked]:
+    """Where the public can get a stable pseudonym of a personal element, once for those alike."""
+    for scope in policy.scopes:
+        element = next((e for e in scope.elements if e.personal), None)
+        found = element and _ruled(policy, scope, lambda t: t == STABLE, PUBLIC)
+        if element and found:
+            yield Linked(element, found[1].granted_by[0])
+
+
 def treated(policy: Compiled, scope: Scope, box: Box) -> Diagram[Treatment]:
     """The treatment alone of a scope's elements, within ``box``."""
-    return mapped(scope.diagram, lambda ruling: ruling.treatment, Maker(policy.budget), box)
+    policy.budget.spend(scope.few)
+    return mapped(scope.treatments, lambda treatment: treatment, Maker(policy.budget), box)
 
 
 class Widened(NamedTuple):
@@ -179,19 +211,23 @@ def widened(policy: Compiled, part: Sequence[Rule], inside: Box) -> Iterator[Wid
         domains = within(policy.space.domains, box)
         if not all(box.values()):
             continue
-        known: dict[tuple[Diagram[Ruling], Diagram[Ruling]], _Opening | None] = {}
+        known: dict[tuple[Diagram[Treatment], Diagram[Treatment]], _Opening | None] = {}
         for element, scope in policy.scope_of.items():
-            pair = alone.scope_of[element].diagram, scope.diagram
+            pair = alone.scope_of[element].treatments, scope.treatments
             if pair not in known:
                 maker: Maker[Treatment] = Maker(policy.budget)
-                one, whole = (mapped(d, lambda r: r.treatment, maker, box) for d in pair)
-                both = _both(one, whole, domains, policy)
-                known[pair] = None if one is whole else find(both, _opens)
+                one, whole = (mapped(d, lambda t: t, maker, box) for d in pair)
+                same = one is whole
+                known[pair] = None if same else find(_both(one, whole, domains, policy), _opens)
             if more := known[pair]:
                 words, (before, after) = more
                 found.setdefault((before, after, reached(words, start)), []).append(element)
     for (before, after, witness), elements in found.items():
         yield Widened(tuple(elements), before, after, witness)
+
+
+_Opening = tuple[dict[str, Word], tuple[Treatment, Treatment]]
+"""Words, and the treatments there without and with the other rules."""
 
 
 def _both(

@@ -174,9 +174,9 @@ def _pairs(policy: Policy, scope: Scope, box: tuple[tuple[str, Words], ...]) -> 
 def _beside_public(policy: Policy, scope: Scope) -> Diagram[_Pair]:
     known = compiled(policy)
     anonymous = {a: PUBLIC[a] for a in QUESTION_ATTRIBUTES}
-    public = mapped(scope.diagram, lambda r: r.treatment, Maker(known.budget), anonymous)
+    public = mapped(scope.treatments, lambda t: t, Maker(known.budget), anonymous)
     return paired(scope.diagram, public, known.space.domains, Maker(known.budget))
 
 
-def _strength(treatment: Treatment) -> tuple[Kind, int]:
+def _strength(treatment: Treatment) -> tuple[int, int]:
     return treatment.strength

@@ -7,10 +7,8 @@ nothing, opens no file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Final, Literal
 
 from whoisgate.elements import ELEMENTS, REGISTRY_VERSION, Element, Kind
@@ -31,6 +29,7 @@ from whoisgate.policy.fields import (
 from whoisgate.policy.findings import Report, nearest, quoted
 from whoisgate.policy.model import (
     ATTRIBUTES,
+    COUNTRY,
     DUTIES,
     FACT_ATTRIBUTES,
     LANGUAGE_VERSION,
@@ -54,7 +53,6 @@ CONTACT_ROLES: Final = "contact_roles"
 REVEALABLE: Final = (CONTACT_ROLES, *(a for a in FACT_ATTRIBUTES if a != "tld_group"))
 """What a view can disclose beside its values. The TLD is no fact: the question names it."""
 
-_GLOB = re.compile(r"[a-z0-9_.*]+", re.ASCII)
 _GLOBS: Final = tuple(
     dict.fromkeys(g for e in ELEMENTS.values() for g in (f"{e.group}.*", f"*.{e.field}"))
 )
@@ -130,12 +128,27 @@ def _versions(top: Fields, report: Report) -> int:
     return read["elements"]
 
 
+def _fitting(glob: str, names: Iterable[str]) -> Iterable[str]:
+    """The names that fit a glob of one `*` or two: one for the group, one for the field."""
+    first, *middle, last = glob.split("*")
+    if len(middle) > 1:
+        return ()
+    inner, start, end = "".join(middle), len(first), -len(last) or None
+    return [
+        name
+        for name in names
+        if name.startswith(first) and name.endswith(last) and inner in name[start:end]
+        if len(name) >= len(first) + len(last)
+    ]
+
+
 class Reader:
     """Reads the parts of one document against the elements of the registry version it pins."""
 
     def __init__(self, report: Report, known: Mapping[str, Element]) -> None:
         self.unchecked: list[Position] = []
         self._report, self._known = report, known
+        self._matched: dict[str, set[Element]] = {}
 
     def rule(self, node: Node) -> Rule:
         """One grant or cap."""
@@ -147,7 +160,9 @@ class Reader:
             top.text("id", ID),
             action,
             treatment,
-            self.elements(top.node("elements")),
+            self.elements(
+                top.node("elements"), countries=action == "grant" and treatment == COUNTRY
+            ),
             self.atoms(top.node("when")),
             self.atoms(top.node("unless")),
             tuple(o for n in top.items("obligations") if (o := self._obligation(n))),
@@ -204,8 +219,11 @@ class Reader:
                 said[purpose] = self.elements(value)
         return said
 
-    def elements(self, node: Node | None) -> frozenset[Element]:
-        """The elements that names and globs give, without the excluded ones."""
+    def elements(self, node: Node | None, *, countries: bool = False) -> frozenset[Element]:
+        """The elements that names and globs give, without the excluded ones.
+
+        ``countries``: an address part brings the country of its contact.
+        """
         chosen: set[Element] = set()
         exclusions: list[tuple[Scalar, set[Element]]] = []
         for found in words(node, self._report) if node else ():
@@ -214,6 +232,9 @@ class Reader:
                 exclusions.append((found, matched))
             else:
                 chosen |= matched
+        if countries:
+            parts = [e for e in chosen if e.generalises == COUNTRY.parameter]
+            chosen.update(self._known[f"{e.group}.country"] for e in parts)
         for found, matched in exclusions:
             if matched and not matched & chosen:
                 message = f"{quoted(found.text)} excludes nothing"
@@ -224,11 +245,11 @@ class Reader:
         return frozenset(left)
 
     def _matches(self, pattern: str, at: Position) -> set[Element]:
-        if "*" not in pattern and pattern in self._known:
-            return {self._known[pattern]}
-        matched = set()
-        if "*" in pattern and _GLOB.fullmatch(pattern) and pattern.count("*") <= 2:  # noqa: PLR2004  a glob has a group and a field
-            matched = {e for name, e in self._known.items() if fnmatchcase(name, pattern)}
+        matched = self._matched.get(pattern)
+        if matched is None:
+            glob = "*" in pattern
+            names = _fitting(pattern, self._known) if glob else {pattern} & self._known.keys()
+            matched = self._matched[pattern] = {self._known[name] for name in names}
         if not matched:
             kind, known = ("glob", _GLOBS) if "*" in pattern else ("name", tuple(self._known))
             message = f"{kind} {quoted(pattern)} matches no element"

@@ -19,7 +19,7 @@ from whoisgate.policy.findings import Report, quoted
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 32
-MAX_NODES: Final = 50_000
+MAX_NODES: Final = 30_000
 _QUOTE: Final = 'quote what starts with `*`, `&` or `!`, as in `"*.handle"` and `"!registrant.fax"`'
 
 

@@ -95,10 +95,24 @@ class Maker:
         items = list(items)
         return self.chance.sample(items, min(len(items), self.chance.randint(1, most)))
 
-    def apply(self, traits, most, *given):
-        """Some of these traits, in their order; each may give what the next one takes."""
-        some = self.chance.sample(traits, self.chance.randint(0, most))
-        for trait in sorted(some, key=traits.index):
+    def plan(self, readable, *stages):
+        """The traits of each stage, which is all there are and how many at most.
+
+        Some that leave the answer ``readable``, or a single one, or any together.
+        """
+        how = self.chance.choices(["readable", "single", "any"], [45, 25, 30])[0]
+        if how == "readable":
+            some = self.chance.sample(readable, self.chance.randint(0, 4))
+        elif how == "single":
+            some = [self.chance.choice([trait for traits, _ in stages for trait in traits])]
+        else:
+            counted = [(traits, self.chance.randint(0, most)) for traits, most in stages]
+            some = [trait for traits, n in counted for trait in self.chance.sample(traits, n)]
+        return [[trait for trait in traits if trait in some] for traits, _ in stages]
+
+    def apply(self, traits, *given):
+        """These traits, one after the other; each may give what the next one takes."""
+        for trait in traits:
             self.speech.traits.append(trait.__name__)
             given = (*given[:-1], made) if (made := trait(self, *given)) is not None else given
         return given[-1]
@@ -188,7 +202,7 @@ def labelled(make):
 
 def in_objects(make):
     """A WHOIS answer of objects that refer to each other."""
-    handle = f"{BIRD.upper()}-{make.number}"
+    handle = f"{OWN_BIRD.upper()}-{make.number}"  # a mangled one is read as the holder's name
     return [
         f"% see {make.link()}",
         f"domain:       {make.name}",
@@ -302,8 +316,8 @@ def nested_people(make, tree):
 
 def several_roles(make, tree):
     box = make.chance.choice(tree["entities"][:-1])
-    box["roles"] = make.some([*box["roles"], "registrar", "reseller", "abuse", "REGISTRAR"], 5)
-    box["roles"].append(make.chance.choice(["registrant", "technical"]))
+    box["roles"] += make.some(["registrar", "reseller", "abuse", "REGISTRAR", "sponsor"], 5)
+    make.chance.shuffle(box["roles"])
     make.chance.shuffle(tree["entities"])
 
 
@@ -383,8 +397,9 @@ def long_texts(make, tree):
 
 def other_name(make, tree):
     names = [
-        "other.test", f"{make.name}.", f"x.{make.name}", "", "\0", f"{make.name}\r\n", "xn--a.test",
-        make.name.replace("e", "е"), make.name.upper(), " " + make.name, "a" * 300, ".", "*",
+        make.host(), make.host(), "other.test", f"{make.name}.", f"x.{make.name}", "", "\0",
+        f"{make.name}\r\n", "xn--a.test", make.name.replace("e", "е"), make.name.upper(),
+        " " + make.name, "a" * 300, ".", "*",
     ]  # fmt: skip
     tree["ldhName"] = make.chance.choice(names)
     if make.chance.random() < 0.3:
@@ -535,7 +550,8 @@ def absent(make, head, body):
     head.status = b"HTTP/1.1 404 Not Found"
     word = make.word().encode()
     return make.chance.choice(
-        [b"", b"{}", b'{"errorCode": 404, "description": ["' + word + b'"]}', b"<p>" + word, body]
+        [b"", b"{}", b'{"errorCode": 404, "description": ["' + word + b'"]}', body]
+        + [b"<p>" + word, b"[" + word] * 2
     )
 
 
@@ -810,21 +826,19 @@ def rdap(seed, number, ports, hop=0):
         make.speech.parts = [wire(Head(b"HTTP/1.1 429 No", [b"Retry-After: " + after]), b"")]
         return make.speech
     tree = document(make)
-    readable = make.chance.random() < 0.5
-    make.apply(*((READABLE, 4) if readable else (TREE, 3)), tree)
-    plain = make.chance.random() < 0.7
-    text = json.dumps(tree, ensure_ascii=plain)
+    of_tree, of_bytes, of_head, of_transport = make.plan(
+        READABLE, (TREE, 3), ([duplicate_keys, *BYTES], 1), (HEAD, 2), (HTTP_TRANSPORT, 1)
+    )
+    make.apply(of_tree, tree)
+    text = json.dumps(tree, ensure_ascii=make.chance.random() < 0.7)
     for leaf, raw in reversed(make.raw.items()):
         text = text.replace(f'"{leaf}"', raw)
-    body, head = text.encode("utf-8", "surrogatepass"), Head()
-    if readable:
-        make.speech.parts = [wire(head, body)]
-        return make.speech
-    body = make.apply([duplicate_keys, *BYTES], 1, body)
-    body = make.apply(HEAD, 2, head, body)
+    head = Head()
+    body = make.apply(of_bytes, text.encode("utf-8", "surrogatepass"))
+    body = make.apply(of_head, head, body)
     raw = wire(head, body)
     make.speech.parts = [raw]
-    make.apply(HTTP_TRANSPORT, 1, raw)
+    make.apply(of_transport, raw)
     return make.speech
 
 
@@ -847,15 +861,17 @@ def whois(seed, number, ports, where="whois"):
     if make.chance.random() < 0.05:
         make.speech.traits.append("absent")
         lines = [f"No match for {make.name}", f"% {make.link()}"]
-    readable = make.chance.random() < 0.5
-    make.apply(*((READABLE_LINES, 4) if readable else (LINES, 3)), lines)
+    of_lines, of_bytes, of_transport = make.plan(
+        READABLE_LINES, (LINES, 3), (BYTES, 1), (TRANSPORT, 1)
+    )
+    make.apply(of_lines, lines)
     if where == "registrar" and make.chance.random() < 0.3:
         referral(make, lines)
     end = make.chance.choice(["\r\n", "\n"])
     raw = (end.join(lines) + end).encode("utf-8", "surrogatepass")
-    raw = raw if readable else make.apply(BYTES, 1, raw)
+    raw = make.apply(of_bytes, raw)
     make.speech.parts = [raw]
-    make.apply([] if readable else TRANSPORT, 0 if readable else 1, raw)
+    make.apply(of_transport, raw)
     return make.speech
 
 

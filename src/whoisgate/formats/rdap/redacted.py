@@ -17,6 +17,7 @@ from whoisgate.elements import ELEMENTS, ROLES, Element, Kind, contact_elements
 from whoisgate.formats.rdap import words
 from whoisgate.formats.rdap.strict import JSON
 from whoisgate.policy.decide import Decision
+from whoisgate.policy.model import COUNTRY
 
 Entry = Mapping[str, object]
 
@@ -51,9 +52,9 @@ def entries(decision: Decision, roles: frozenset[str], *, web_form: bool) -> lis
     ``web_form``: addresses are replaced by ``contact-uri``, else in place by another address.
     """
     found = [
-        _entry(element, "removal")
-        for element in ELEMENTS.values()
-        if element.role is None and decision.treatment(element).kind is Kind.WITHHOLD
+        _entry(e, "removal" if kind is Kind.WITHHOLD else "replacementValue")
+        for e in ELEMENTS.values()
+        if e.role is None and (kind := decision.treatment(e).kind) is not Kind.RELEASE
     ]
     for role in ROLES:
         known = contact_elements(role)
@@ -94,8 +95,9 @@ def _of_contact(decision: Decision, role: str, *, web_form: bool) -> Iterator[En
     card = _card(role)
     has_address = shows_address(decision, role)
     for field, element in contact_elements(role).items():
-        kind = decision.treatment(element).kind
-        if kind is Kind.WITHHOLD:
+        treatment = decision.treatment(element)
+        kind = treatment.kind
+        if kind is Kind.WITHHOLD or treatment == COUNTRY:
             if field in _EMPTIED and (field == "name" or has_address):
                 yield _entry(element, "emptyValue", postPath=card + _EMPTIED[field])
             else:
