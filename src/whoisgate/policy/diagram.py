@@ -183,9 +183,16 @@ class Builder(Generic[T]):
         known = self._known.get(key)
         if known is None:
             self._maker.budget.spend(self._width)
-            children = {
-                w: self._build(number + 1, self._next(state, place, w)) for w in place.fails_when
-            }
+            # Words that end the same conditions of those that still matter lead to the same.
+            alike: dict[tuple[int, int], Diagram[T]] = {}
+            children: dict[Word, Diagram[T]] = {}
+            for word, fails in place.fails_when.items():
+                ended = fails & alive, place.fails_unless[word] & excepted
+                child = alike.get(ended)
+                if child is None:
+                    child = self._build(number + 1, self._next(state, place, word))
+                    alike[ended] = child
+                children[word] = child
             known = self._known[key] = self._maker.branch(place.variable, children)
         return known
 
@@ -294,20 +301,21 @@ def mapped(
     known: dict[Diagram[T], Diagram[U]] = {}
 
     def walk(at: Diagram[T]) -> Diagram[U]:
-        if at not in known:
-            if isinstance(at, Leaf):
-                known[at] = maker.leaf(change(at.value))
-            else:
-                inside = box.get(at.variable) if box else None
-                known[at] = maker.branch(
-                    at.variable,
-                    {
-                        w: walk(child)
-                        for w, child in at.children.items()
-                        if inside is None or w in inside
-                    },
-                )
-        return known[at]
+        made: Diagram[U]
+        if isinstance(at, Leaf):
+            made = maker.leaf(change(at.value))
+        else:
+            inside = box.get(at.variable) if box else None
+            made = maker.branch(
+                at.variable,
+                {
+                    w: known.get(child) or walk(child)
+                    for w, child in at.children.items()
+                    if inside is None or w in inside
+                },
+            )
+        known[at] = made
+        return made
 
     return walk(diagram)
 
