@@ -41,7 +41,7 @@ FIELDS = [
     "phone_ext",
     "fax",
     "fax_ext",
-    "email"]  # fmt: skip,
+    "email",
 ]
 PLAIN = ("domain.created", "domain.expires", "domain.status", "nameserver.name")
 ELEMENTS = (*PLAIN, *(f"{role}.{field}" for role in ("registrant", "tech") for field in FIELDS))
