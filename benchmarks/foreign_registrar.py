@@ -70,7 +70,7 @@ def fill(dsn: str, domains: int) -> list[str]:
         foreign_schema.read_only_role(connection, "gate")
         size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     print_row("size of the database", f"{size[0] / 2**20:,.0f} MiB")
-    random.Random(1).shuffle(names)  # noqa: S311  only an order
+    random.Random(1).shuffle(names)
     return names
 
 

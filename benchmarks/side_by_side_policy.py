@@ -28,10 +28,21 @@ CONTEXTS, CHECKED, REPETITIONS = 64, 300, 9
 SLOW_S = 2.0
 """A repetition that takes longer is repeated five times alone."""
 
-FIELDS = (
-    "handle", "name", "organization", "street", "city", "state", "postal_code", "country",
-    "phone", "phone_ext", "fax", "fax_ext", "email",
-)  # fmt: skip
+FIELDS = [
+    "handle",
+    "name",
+    "organization",
+    "street",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+    "phone",
+    "phone_ext",
+    "fax",
+    "fax_ext",
+    "email",
+]
 PLAIN = ("domain.created", "domain.expires", "domain.status", "nameserver.name")
 ELEMENTS = (*PLAIN, *(f"{role}.{field}" for role in ("registrant", "tech") for field in FIELDS))
 

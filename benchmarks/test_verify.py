@@ -38,13 +38,13 @@ def entry(random: Random) -> bytes:
 
 @pytest.fixture(scope="module")
 def entries() -> list[bytes]:
-    random = Random(1)  # noqa: S311 (the same log every time)
+    random = Random(1)
     return [entry(random) for _ in range(ENTRIES)]
 
 
 @pytest.fixture(scope="module")
 def signer() -> Signer:
-    return Signer.generate("log.example/2026", Random(2).randbytes)  # noqa: S311 (a test key)
+    return Signer.generate("log.example/2026", Random(2).randbytes)
 
 
 def test_tree(benchmark, entries):

@@ -1,4 +1,4 @@
-"""Writes the pages of ``docs/reference`` from the code, so that none is kept by hand.
+"""Writes the pages of ``docs/reference`` and the schemas beside the policies from the code.
 
 ``python docs/generate.py`` writes them; a test compares them with what stands there.
 """
@@ -21,6 +21,7 @@ from whoisgate import errors
 from whoisgate.audit.verify import FAILURES
 from whoisgate.config import Config
 from whoisgate.elements import ELEMENTS, REGISTRY_VERSION, Kind
+from whoisgate.policy import schema, suite_schema
 from whoisgate.policy.findings import CODES
 from whoisgate.policy.model import (
     ATTRIBUTES,
@@ -31,7 +32,7 @@ from whoisgate.policy.model import (
     STATUSES,
 )
 
-REFERENCE = Path(__file__).parent / "reference"
+ROOT = Path(__file__).parent.parent
 
 FAMILIES = {
     errors.RequesterError: "WG1xx: the requester's question or credential",
@@ -145,12 +146,18 @@ def policy_words() -> str:
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
-    "errors.md": error_numbers,
-    "elements.md": elements,
-    "settings.md": settings,
-    "policy-words.md": policy_words,
+    "docs/reference/errors.md": error_numbers,
+    "docs/reference/elements.md": elements,
+    "docs/reference/settings.md": settings,
+    "docs/reference/policy-words.md": policy_words,
+    "policies/policy.schema.json": lambda: _json(schema()),
+    "policies/suite.schema.json": lambda: _json(suite_schema()),
 }
-"""Each generated page by file name."""
+"""What each generated file holds."""
+
+
+def _json(document: Mapping[str, object]) -> str:
+    return json.dumps(document, indent=1) + "\n"
 
 
 def _note() -> list[str]:
@@ -248,10 +255,9 @@ def _list(words: Iterable[str]) -> str:
 
 
 def main() -> None:
-    """Write every page."""
-    REFERENCE.mkdir(exist_ok=True)
+    """Write every file."""
     for name, page in PAGES.items():
-        (REFERENCE / name).write_text(page(), encoding="utf-8")
+        (ROOT / name).write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from whoisgate.formats import rdap
 from whoisgate.gate import Answer, AsyncGate, Gate
 from whoisgate.middle import Settings
 from whoisgate.policy.decide import Outcome
+from whoisgate.queries import _canonical, canonical_name
 from whoisgate.records import Fetched
 from whoisgate.redact import Sealed, Substitutes
 from whoisgate.replay import replay
@@ -223,6 +224,27 @@ def test_caches_public_bodies_until_the_name_is_invalidated(settings, record):
     held["example.com"] = record
     gate.invalidate("example.com")
     assert gate.ask("example.com").body == first
+
+
+def test_keeps_no_huge_public_body(settings):
+    class Registrar:
+        def find(self, name):
+            return wg.Record.of("example.com", {"registrar.name": next(names)})
+
+    names = iter(["small", "never asked", "x" * 20_000, "y" * 20_000])
+    gate = Gate(settings, Registrar(), DeadLog(), lambda: NOW)
+    assert gate.ask("example.com").body == gate.ask("example.com").body
+    gate.invalidate("example.com")
+    next(names)
+    assert b"xxx" in gate.ask("example.com").body
+    assert b"yyy" in gate.ask("example.com").body
+
+
+def test_keeps_no_white_space_that_came_around_a_name():
+    assert canonical_name(" " * 900_000 + "White.Space.example. ") == "white.space.example"
+    kept = _canonical.cache_info().hits
+    assert canonical_name("White.Space.example.") == "white.space.example"
+    assert _canonical.cache_info().hits == kept + 1
 
 
 def test_replays_every_decision_from_its_entry(gate, officer, log, policy):

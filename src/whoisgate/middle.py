@@ -34,6 +34,9 @@ from whoisgate.redact import (
 
 _REFUSALS: Final = 256
 
+MAX_CACHED: Final = 16 * 1024
+"""Bytes of a public body that is kept; a sound one has a third, and a hostile source makes many."""
+
 REFUSALS_PER_DAY = 1000
 """Default of a requester's entries per UTC day that released nothing."""
 
@@ -177,7 +180,7 @@ class Middle:
         body = rdap.encode(view, self.settings.rdap) if form == "rdap" else whois.encode(view)
         until = now + timedelta(seconds=min(self.settings.cache_s, 60.0))
         fresh = Cached(until if held.until is None else min(until, held.until), body, decision)
-        if self.settings.cache_s > 0:
+        if self.settings.cache_s > 0 and len(body) <= MAX_CACHED:
             with self._lock:
                 if len(self._cache) >= self.settings.cache_names:
                     del self._cache[next(iter(self._cache))]

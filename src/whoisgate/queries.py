@@ -180,12 +180,17 @@ class Question:
         )
 
 
-@lru_cache(_MEMO)
 def canonical_name(name: str) -> str:
     """The lower-case A-label form without the root dot (RFC 5891, UTS 46 mapping).
 
     Raises `MalformedName`; at least two labels are expected.
     """
+    # INVARIANT: what is kept for later is as short as a name, whatever white space came around it.
+    return _canonical(name if len(name) <= MAX_NAME else name.strip())
+
+
+@lru_cache(_MEMO)
+def _canonical(name: str) -> str:
     text = name.strip().removesuffix(".")
     if not text or len(text) > MAX_NAME:
         raise MalformedName(f"expected a name of 1 to `{MAX_NAME}` characters, got `{len(text)}`")

@@ -31,9 +31,9 @@ def test_keeps_every_answer_that_a_client_received(tmp_path):
     key = parse_vkey((folder / "keys" / "log.vkey").read_text().strip())
     proofs: list[str] = []
     spent: list[int] = []
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         with serving(folder) as gateway:
-            pending = _question(names[0], case="once", elements=["registrant.fax"])
+            pending = _question(names[0], case=f"once-{turn}", elements=["registrant.fax"])
             with Client(gateway.base_url, token=gateway.token, key=key) as client:
                 asked = client.ask(pending)
             app.approve(

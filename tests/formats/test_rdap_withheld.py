@@ -111,6 +111,15 @@ def test_takes_a_contact_for_no_registrar():
     assert held(record) == {"registrant.name"}
 
 
+@pytest.mark.parametrize("other", ["regis\0trant", "Registrant", "proxy", "made up", "", 5, None])
+def test_takes_nobody_for_a_registrar_who_may_be_a_contact(other):
+    both = contact(["fn", {}, "text", "Ada Example"])
+    both["roles"] = ["registrar", "reseller", other]
+    assert read(both).values == {}
+    both["roles"] = ["registrar", "sponsor", "abuse"]
+    assert names(read(both).values) == {"registrar.name"}
+
+
 def redacted(body):
     return json.loads(body)["redacted"]
 

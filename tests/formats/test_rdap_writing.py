@@ -20,6 +20,7 @@ from tests.formats.conftest import (
 from whoisgate.elements import Kind
 from whoisgate.errors import MalformedConfig, MalformedDocument
 from whoisgate.formats import rdap, whois
+from whoisgate.formats.rdap import writing
 from whoisgate.policy.model import RELEASE, Treatment
 from whoisgate.records import Contact, Facts, Record
 from whoisgate.redact import PublicBytes, Sealed
@@ -181,6 +182,16 @@ def test_escapes_every_control_that_a_terminal_obeys():
     assert not [c for c in raw.decode() if c in controls]
     card = body(public(record))["entities"][0]["vcardArray"][1]
     assert card[2][3][4] == f"A{controls}B\u00a0C\u00bf"
+
+
+def test_keeps_a_registrars_words_unless_they_are_long():
+    for name, kept in (("A made-up registrar", 1), ("x" * 2000, 0)):
+        before = writing._registrar.cache_info().currsize
+        record = Record.of("example.com", {"registrar.name": name})
+        first = rdap.encode(public(record), SETTINGS)
+        assert name.encode() in first
+        assert rdap.encode(public(record), SETTINGS) == first
+        assert writing._registrar.cache_info().currsize == before + kept
 
 
 def test_refuses_text_that_is_no_unicode():

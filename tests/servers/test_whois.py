@@ -1,5 +1,6 @@
 """Port 43, over real sockets."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -120,7 +121,7 @@ def test_drops_whoever_does_not_take_the_answer(make, large):
         connection.sendall(b"large.example\r\n")
         until(lambda: service.whois.open)
         until(lambda: not service.whois.open)
-        whole = service.gate.at_hand("large.example", "whois").body
+        whole = asyncio.run(service.gate.public("large.example", "whois"))
         assert 0 < len(everything(connection)) < len(whole)
 
 
@@ -128,7 +129,7 @@ def test_gives_a_large_answer_whole(make, large):
     service = make(records=[large])
     with serving(service) as running:
         answer = running.raw("whois", b"large.example\r\n")
-        assert answer == service.gate.at_hand("large.example", "whois").body
+        assert answer == asyncio.run(service.gate.public("large.example", "whois"))
 
 
 def test_bounds_connections_and_frees_their_places(make):

@@ -70,11 +70,15 @@ def settle(grants: Sequence[Effect], caps: Iterable[Effect]) -> Ruling:
 
 
 def effect(rule: Rule, element: Element) -> Treatment:
-    """What a rule comes to for one element: an unsupported treatment falls to the next lower.
+    """What a rule comes to for one element."""
+    return supported(rule.treatment, element)
+
+
+def supported(wanted: Treatment, element: Element) -> Treatment:
+    """A treatment as far as the element supports it: an unsupported one falls to the next lower.
 
     So does a generalisation that fits other values; the country of a country is the whole of it.
     """
-    wanted = rule.treatment
     kind = element.supported(wanted.kind)
     if wanted.kind is Kind.GENERALISE:
         if wanted.parameter != element.generalises:

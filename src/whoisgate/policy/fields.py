@@ -15,9 +15,9 @@ from whoisgate.errors import Position
 from whoisgate.policy.findings import Report, nearest, quoted
 from whoisgate.policy.text import Items, Node, Scalar, Table
 
-_DELAY = re.compile(r"([1-9][0-9]{0,4})([dh])", re.ASCII)
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_MOMENT = re.compile(_DAY.pattern + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
+DELAY: Final = re.compile(r"([1-9][0-9]{0,4})([dh])", re.ASCII)
+DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+MOMENT: Final = re.compile(DAY.pattern + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 """What policies and switches are called; safe as a file name."""
 ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -124,7 +124,7 @@ def delay(node: Node, report: Report) -> timedelta | None:
     found = word(node, report)
     if found is None:
         return None
-    match = _DELAY.fullmatch(found.text)
+    match = DELAY.fullmatch(found.text)
     if match is None:
         message = f"expected a delay such as `90d` or `24h`, got {quoted(found.text)}"
         report.error("WG201", message, found.position)
@@ -135,14 +135,14 @@ def delay(node: Node, report: Report) -> timedelta | None:
 
 def day(node: Node, report: Report) -> str | None:
     """A date such as ``2026-11-23``, as it stands."""
-    found = moment(node, report, _DAY, "`2026-11-23`")
+    found = moment(node, report, DAY, "`2026-11-23`")
     return found.date().isoformat() if found else None
 
 
 def moment(
     node: Node,
     report: Report,
-    pattern: re.Pattern[str] = re.compile(f"{_DAY.pattern}|{_MOMENT.pattern}", re.ASCII),
+    pattern: re.Pattern[str] = re.compile(f"{DAY.pattern}|{MOMENT.pattern}", re.ASCII),
     such_as: str = "`2026-11-23` or `2026-11-23T12:00:00Z`",
 ) -> datetime | None:
     """A moment in UTC; a date alone is its first moment."""

@@ -24,6 +24,7 @@ from whoisgate.policy.evaluate import (
     granting_forms,
     grants_in,
     settle,
+    supported,
 )
 from whoisgate.policy.explain import clause
 from whoisgate.policy.model import (
@@ -128,7 +129,7 @@ def _treatments(rule: Rule) -> Iterator[Mutant]:
     for step in (-1, 1):
         alike: dict[Treatment, list[Element]] = {}
         for element in sorted(rule.elements, key=str):
-            ladder = [t for t in LADDER if t.kind in element.supports]
+            ladder = [t for t in LADDER if supported(t, element) == t]
             place = ladder.index(effect(rule, element)) + step
             if 0 <= place < len(ladder):
                 alike.setdefault(ladder[place], []).append(element)
@@ -220,8 +221,9 @@ def _alike(policy: Policy, mutant: Mutant) -> Iterable[tuple[Element, ...]]:
     for element in ELEMENTS.values():
         old, new = _touching((mutant.rule,), element), _touching(mutant.instead, element)
         if old != new:
-            rules = tuple(r.id for r in policy.rules if element in r.elements)
-            alike.setdefault((element.supports, rules, new), []).append(element)
+            rules = tuple((r.id, effect(r, element)) for r in policy.rules if element in r.elements)
+            effects = tuple(supported(r.treatment, element) for r in new)
+            alike.setdefault((rules, new, effects), []).append(element)
     return map(tuple, alike.values())
 
 

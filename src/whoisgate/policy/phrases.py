@@ -181,6 +181,8 @@ TREATMENT: Final[Mapping[tuple[Kind, str], str]] = MappingProxyType(
         (Kind.PSEUDONYM, "domain"): "sees a stand-in for it, another one for each domain",
         (Kind.PSEUDONYM, "stable"): "sees a stand-in for it, the same one for all domains",
         (Kind.GENERALISE, "year"): "sees its year alone",
+        (Kind.GENERALISE, "country"): "sees its country alone",
+        (Kind.GENERALISE, "area"): "sees its area code alone",
         (Kind.RELEASE, ""): "sees it whole",
     }
 )
@@ -189,7 +191,7 @@ SEEN: Final[Mapping[Kind, str]] = MappingProxyType(
         Kind.WITHHOLD: "withheld",
         Kind.REPLACE: "replaced by a contact form or a forwarding address",
         Kind.PSEUDONYM: "replaced by a stand-in",
-        Kind.GENERALISE: "the year alone",
+        Kind.GENERALISE: "shown less exactly",
         Kind.RELEASE: "shown whole",
     }
 )

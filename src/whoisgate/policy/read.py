@@ -53,7 +53,7 @@ CONTACT_ROLES: Final = "contact_roles"
 REVEALABLE: Final = (CONTACT_ROLES, *(a for a in FACT_ATTRIBUTES if a != "tld_group"))
 """What a view can disclose beside its values. The TLD is no fact: the question names it."""
 
-_GLOBS: Final = tuple(
+GLOBS: Final = tuple(
     dict.fromkeys(g for e in ELEMENTS.values() for g in (f"{e.group}.*", f"*.{e.field}"))
 )
 KINDS: Final = {kind.name.lower(): kind for kind in Kind}
@@ -251,7 +251,7 @@ class Reader:
             names = _fitting(pattern, self._known) if glob else {pattern} & self._known.keys()
             matched = self._matched[pattern] = {self._known[name] for name in names}
         if not matched:
-            kind, known = ("glob", _GLOBS) if "*" in pattern else ("name", tuple(self._known))
+            kind, known = ("glob", GLOBS) if "*" in pattern else ("name", tuple(self._known))
             message = f"{kind} {quoted(pattern)} matches no element"
             self._report.error("WG203", message, at, nearest(pattern, known))
         return matched

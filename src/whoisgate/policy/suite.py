@@ -18,7 +18,7 @@ from typing import Final
 from whoisgate.elements import ELEMENTS, Element
 from whoisgate.errors import Position
 from whoisgate.policy.decide import Edition, edition
-from whoisgate.policy.evaluate import Context, effect, evaluate
+from whoisgate.policy.evaluate import Context, effect, evaluate, supported
 from whoisgate.policy.explain import clause
 from whoisgate.policy.fields import (
     Fields,
@@ -244,8 +244,8 @@ class _Cases:
         self, given: dict[Element, Treatment], treatment: Treatment, node: Node, at: Node
     ) -> None:
         for element in sorted(self._elements.elements(node), key=str):
-            if treatment.kind not in element.supports:
-                message = f"`{element}` does not support `{treatment.kind.name.lower()}`"
+            if supported(treatment, element) != treatment:
+                message = f"`{element}` does not support `{treatment}`"
                 self._report.error("WG213", message, at.position, "no policy can give it")
             if element in given:
                 message = f"`{element}` twice: `{given[element]}` and `{treatment}`"

@@ -604,7 +604,7 @@ def strange_lines(make, lines):
         line = make.chance.choice(
             [f"% {make.link()}", f"remarks: {make.word()}", f"x-{make.word()}: {make.word()}",
              f"{make.word()}: x", f"NOTICE: see {make.link()}",
-             f"URL of the ICANN Complaint Form: {make.link()}", f"\x1b[2J{make.word()}",
+             f"URL of the ICANN Complaint Form: {make.link()}", f"\x1b[2J{make.word(OWN_BIRD)}",
              f"Registrant Tax Number: {make.word()}", f"[{make.word()}] {make.word()}"]
         )  # fmt: skip
         lines.insert(make.chance.randint(0, len(lines)), line)

@@ -97,10 +97,12 @@ def read(document: JSON, *, own: bool = False) -> Record:
                 missing |= {contact_elements(role)[field] for field in emptied}
             if facts is _UNKNOWN and "registrant" in found:
                 facts = _KINDS.get(known.kind, _UNKNOWN)
-        # Whoever is a contact of the domain is that first, even where it is its registrar too.
-        if "registrar" in roles and not found and _REGISTRAR_NAME not in values:
+        # Whoever is or may be a contact of the domain is that first, its registrar or not.
+        if entity.get("roles") != roles or not words.FIRM_ROLES.issuperset(roles):
+            continue
+        if "registrar" in roles and _REGISTRAR_NAME not in values:
             _read_registrar(entity, known, where, values)
-        if "reseller" in roles and not found:
+        if "reseller" in roles:
             _put(values, _RESELLER, known.values.get("name"))
     withheld.cleared(values, declared)
     if missing:

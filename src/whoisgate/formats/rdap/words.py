@@ -23,6 +23,9 @@ ROLES: Final = MappingProxyType(
 CONTACT_ROLES: Final = MappingProxyType({word: role for role, word in ROLES.items()})
 """RDAP's words for our contact roles."""
 
+FIRM_ROLES: Final = frozenset({"registrar", "reseller", "sponsor", "abuse", "notifications", "noc"})
+"""Roles beside which nobody is a person of the domain; the others, and unknown ones, may be."""
+
 EVENTS: Final = MappingProxyType(
     {
         ELEMENTS["domain.created"]: "registration",

@@ -37,6 +37,12 @@ from whoisgate.redact import (
 )
 
 _MEMO: Final = 4096
+_SMALL_MEMO: Final = 512
+"""For what takes kilobytes each, and of which a hostile source makes many."""
+
+_SHORT: Final = 1024
+"""Characters of what is worth keeping."""
+
 _CUT: Final = b"\x00"
 _ADDRESS: Final = orjson.Fragment(_CUT)
 """Where the request's address goes in a template. No JSON text holds a bare NUL."""
@@ -103,7 +109,7 @@ def _shape(decision: Decision) -> _Shape:
     )
 
 
-@lru_cache(_MEMO)
+@lru_cache(_SMALL_MEMO)
 def _tail(  # noqa: PLR0917  the key of a memo
     decision: Decision,
     roles: frozenset[str],
@@ -163,7 +169,9 @@ def _domain(view: View, shape: _Shape, address: bytes, *, web_form: bool) -> dic
     if secure := _secure(view):
         document["secureDNS"] = secure
     found: list[object] = [_contact(c, shape, web_form=web_form) for c in view.contacts]
-    if registrar := _registrar(*map(get, _REGISTRAR)):
+    shown = tuple(map(get, _REGISTRAR))
+    kept = sum(map(len, filter(None, shown))) <= _SHORT
+    if registrar := (_registrar if kept else _registrar.__wrapped__)(*shown):
         found.append(orjson.Fragment(address.join(registrar)))
     if reseller := get(_RESELLER):
         found.append(
