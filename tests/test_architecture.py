@@ -306,6 +306,18 @@ def test_documents_every_error_number(code):
     assert f"| {code} |" in page
 
 
+def test_names_tests_that_exist():
+    text = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 30
+    missing = [
+        (path, test)
+        for path, test in named
+        if f"def {test}" not in (ROOT / path).read_text(encoding="utf-8")
+    ]
+    assert missing == []
+
+
 def test_shows_the_library_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     examples = [example.source for example in doctest.DocTestParser().get_examples(readme)]

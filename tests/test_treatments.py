@@ -1,5 +1,8 @@
 """What each treatment leaves of a value, and that nothing else of it leaves by any exit."""
 
+import base64
+import hashlib
+import hmac
 import json
 import string
 from datetime import UTC, datetime, timedelta, timezone
@@ -199,6 +202,18 @@ def test_scopes_and_keys_a_pseudonym(value, name):
     assert shown(DOMAIN, "example.com", b"other") not in narrow
     assert shown(STABLE, "example.com", b"other") not in wide
     assert all(len(text) == 24 and {*text} <= STAND_IN for text in narrow + wide)
+
+
+@pytest.mark.parametrize("treatment", [DOMAIN, STABLE], ids=str)
+def test_makes_a_pseudonym_that_nobody_without_the_key_can(treatment):
+    value = "ada@person.example"
+    (text,) = views(treatment, {"registrant.email": value}, "registrant.email")["email"]
+    raw = base64.b32decode(text.upper())
+    guesses = [value, f"{value}example.com", f"example.com{value}", f"pseudonym{value}"]
+    for name in ("md5", "sha1", "sha256", "sha512", "sha3_256", "blake2b"):
+        for guess in map(str.encode, guesses):
+            assert raw not in hashlib.new(name, guess).digest()
+            assert raw not in hmac.digest(b"", guess, name)
 
 
 @given(persons, persons)

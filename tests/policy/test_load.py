@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from whoisgate.elements import ELEMENTS, Kind
+from whoisgate.elements import ELEMENTS, Element, Kind
 from whoisgate.errors import PolicyError
-from whoisgate.policy import check_file, check_text, load, load_named, load_text
+from whoisgate.policy import check_file, check_text, load, load_named, load_text, read
 from whoisgate.policy.files import shipped, shipped_folder
+from whoisgate.policy.findings import Report
 from whoisgate.policy.model import Atom, InForce, Obligation, Treatment
+from whoisgate.policy.text import read_nodes
 
 HEAD = """\
 whoisgate: 1
@@ -94,6 +96,14 @@ TRAPS = {
     "a misspelt value": (
         "grant: release\n    elements: [domain.*]\n    when: {registrant_kind: naturall}",
         ("WG202", 9, 29), "did you mean `natural`?",
+    ),
+    "a misspelt attribute in an exception": (
+        "cap: withhold\n    elements: [domain.*]\n    unless: {requestor: public}",
+        ("WG202", 9, 14), "did you mean `requester`?",
+    ),
+    "a misspelt value that is negated": (
+        "grant: release\n    elements: [domain.*]\n    when: {registrant_kind: {not: naturall}}",
+        ("WG202", 9, 35), "did you mean `natural`?",
     ),
     "yes for true": (
         "grant: release\n    elements: [domain.*]\n    when: {publish_consent: yes}",
@@ -243,6 +253,22 @@ def test_refuses_what_is_no_policy(text, place):
 def test_refuses_versions_that_it_does_not_know(old, new):
     finding = only((HEAD + OPEN).replace(old, new))
     assert (finding.code, finding.position.column) == ("WG216", 1)
+
+
+@pytest.mark.parametrize("pattern", ["domain.*", "*.shoe_size", "domain.shoe_size", "domain.shoe*"])
+def test_matches_no_element_that_is_newer_than_its_registry(monkeypatch, pattern):
+    newer = Element("domain.shoe_size", "Shoe Size", since=2)
+    monkeypatch.setattr(read, "ELEMENTS", {**ELEMENTS, newer.name: newer})
+    monkeypatch.setattr(read, "REGISTRY_VERSION", 2)
+    matched = []
+    for pin in (1, 2):
+        report = Report()
+        text = rule(f"grant: release\n    elements: ['{pattern}']")
+        (root,) = read_nodes(text.replace("elements: 1", f"elements: {pin}"), "p.yaml", report)
+        (found,) = read.read_document(root, report).rules
+        matched.append(newer in found.elements)
+        assert report.broken is (not found.elements)
+    assert matched == [False, True]
 
 
 @pytest.mark.parametrize("key", ["whoisgate", "policy", "version", "elements", "rules"])

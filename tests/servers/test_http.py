@@ -62,6 +62,21 @@ def test_ends_each_outcome_in_its_status(http, headers, status, cache, entry):
         assert (b"Ada Example" in reply.content) is (entry and status == 200 and method == "GET")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Accept-Encoding": "gzip, br, zstd"}, {"If-None-Match": "*"}, {"Range": "bytes=0-9"},
+     {"If-Modified-Since": "Wed, 25 Nov 2099 00:00:00 GMT"}, {"TE": "trailers, gzip"}],
+)  # fmt: skip
+def test_is_told_by_no_header_to_compress_compare_or_cut(http, headers):
+    plain = http.get("domain/example.com", headers={"Accept-Encoding": "identity"})
+    for more in ({}, {**BEARER, "Disclosure-Request": RELEASED}):
+        reply = http.get("domain/example.com", headers={**headers, **more})
+        assert reply.status_code == 200
+        assert not {"content-encoding", "etag", "last-modified"} & {*reply.headers}
+        assert int(reply.headers["content-length"]) == len(reply.content)
+        assert more or reply.content == plain.content
+
+
 def test_gives_a_receipt_to_its_officer_alone(http):
     given = http.get("domain/example.com", headers={**BEARER, "Disclosure-Request": RELEASED})
     path = given.headers["disclosure-receipt"].removeprefix(BASE_URL)
