@@ -49,7 +49,10 @@ WIDTH = 80
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the gateway serving.")] = False,
 ) -> None:
-    """Show one domain to the public and to an investigator, with proof, on made-up people."""
+    """Show one domain to the public and to an investigator.
+
+    With proof, on made-up people.
+    """
     try:
         from whoisgate.client import Client  # noqa: PLC0415  needs the gateway extra
     except ModuleNotFoundError as error:

@@ -85,7 +85,10 @@ def doctor(
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Compare what the public sees at an old server and at ours; exit 0 when nothing differs."""
+    """Compare what the public sees at an old server and at ours.
+
+    Exit 0 when nothing differs.
+    """
     ours = _gateway(server) if server else _gate(folder, allow_draft=allow_draft)
     wanted = list(_names(names))
     if not wanted:

@@ -57,7 +57,10 @@ def lookup(
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Ask a gateway about a domain; exit 0 released, 3 refused, 4 needs approval."""
+    """Ask a gateway about a domain.
+
+    Exit 0 released, 3 refused, 4 needs approval.
+    """
     question = Question.of(
         domain,
         purpose=purpose,

@@ -39,7 +39,10 @@ def init(
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Make the folder of a new gate: configuration, keys, database, empty log."""
+    """Make the folder of a new gate.
+
+    It holds configuration, keys, database and an empty log.
+    """
     if demo:
         made = demo_folder.make(folder, base_url=base_url, auditors=auditor or [])
     else:
@@ -101,7 +104,7 @@ def approve(
     folder: Annotated[Path, typer.Option("--dir", help="The gate's folder.")] = Path(),
     as_json: AsJSON = False,
 ) -> None:
-    """Grant a pending question; without a number, list the pending ones."""
+    """Grant a pending question, or list the pending ones."""
     gate = app.Folder.at(folder)
     if entry is None:
         _list_pending(gate, as_json=as_json)

@@ -19,7 +19,10 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Policies in YAML.")],
     as_json: AsJSON = False,
 ) -> None:
-    """Show all findings with their positions; exit 1 if one of them is an error."""
+    """Show all findings with their positions.
+
+    Exit 1 if one of them is an error.
+    """
     findings = [finding for file in files for finding in check_file(file)]
     if as_json:
         print_json(listed(findings))

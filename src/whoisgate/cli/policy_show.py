@@ -70,7 +70,10 @@ def show(
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Show a policy for reading: in short, in one context, by element, by view, or as a page."""
+    """Show a policy for reading.
+
+    In short, in one context, by element, by view, or as a page.
+    """
     if sum((context is not None, who_can_see is not None, all_views, html is not None)) > 1:
         raise typer.BadParameter("expected one of --context, --who-can-see, --views and --html")
     policy = load_any(file)

@@ -79,7 +79,10 @@ def redact(
         ),
     ] = False,
 ) -> None:
-    """Print what the public may see of a captured RDAP answer or WHOIS text."""
+    """Print what the public may see of a captured answer.
+
+    The answer is RDAP or WHOIS text.
+    """
     with SecondOpinion() if second_opinion else nullcontext() as second:
         _redact(
             file, policy, source, to, web_form, jsonl=jsonl, amend=second.fill if second else None

@@ -15,5 +15,8 @@ def verify(
     key: Annotated[str, typer.Option(help="The log's public key (vkey), or a file holding it.")],
     as_json: AsJSON = False,
 ) -> None:
-    """Check an evidence zip, a receipt or a whole log; exit 1 names the first bad entry."""
+    """Check an evidence zip, a receipt or a whole log.
+
+    Exit 1 names the first bad entry.
+    """
     raise typer.Exit(main([target, "--key", key, *(["--json"] if as_json else [])]))

@@ -131,7 +131,8 @@ class Addresses:
                     return await connect(str(address))
             except OSError:  # TimeoutError is one
                 continue
-        raise UpstreamUnreachable("expected one address to accept")
+        tried = f"`{len(found)}` of its addresses" if len(found) > 1 else "its address"
+        raise UpstreamUnreachable(f"expected a server that accepts a connection at {tried}")
 
     def permits(self, address: Address) -> bool:
         """Whether an address may be connected to."""
