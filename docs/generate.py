@@ -217,7 +217,10 @@ def _setting(field: FieldInfo) -> tuple[str, str]:
     takes = ", ".join([_takes(field.annotation), *bounds])
     if field.is_required():
         return takes, "required"
-    return takes, "none" if field.default in (None, ()) else f"`{json.dumps(field.default)}`"
+    return takes, "none" if field.default in (
+        None,
+        (),
+    ) else f"`{json.dumps(field.default, default=str)}`"
 
 
 def _takes(annotation: object) -> str:

@@ -121,7 +121,7 @@ def test_needs_approval_then_releases_once(gate, officer, log):
     grant = Grant(
         pending.receipt.index, ("registrant.phone",), "Duty Officer", NOW + timedelta(days=1)
     )
-    log.append(replace(_approval(gate), grants=grant)).result()
+    log.append(replace(_approval(gate), settles=grant)).result()
     answer = gate.ask("example.com", requester=officer, **asking)
     assert answer.outcome is Outcome.RELEASED
     assert b"5555550100" in answer.body
@@ -135,7 +135,7 @@ def test_approval_is_for_that_question_alone(gate, officer, log):
     grant = Grant(
         pending.receipt.index, ("registrant.phone",), "Duty Officer", NOW + timedelta(days=1)
     )
-    log.append(replace(_approval(gate), grants=grant)).result()
+    log.append(replace(_approval(gate), settles=grant)).result()
     other = replace(officer, person="officer-8")
     assert gate.ask("example.com", requester=other, **asking).outcome is Outcome.NEEDS_APPROVAL
     wider = {**asking, "elements": ["registrant.street"]}

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from whoisgate.audit.draft import JSON, Draft, Grant
+from whoisgate.audit.draft import JSON, Done, Draft, Grant
 from whoisgate.audit.note import Signer
 from whoisgate.audit.receipt import Receipt
 from whoisgate.config import FOLDER_FORMAT, Config, read_config
@@ -66,8 +67,9 @@ def entropy(count: int) -> bytes:
 class Folder:
     """The folder that `init` makes, with its configuration and keys read on demand.
 
-    ``whoisgate.toml``, ``whoisgate.db``, ``shred.slots`` (shred secrets, kept out of long
-    backups), ``keys/`` and ``log/`` (``checkpoint`` and ``tile/``).
+    ``whoisgate.toml``, ``whoisgate.db``, ``keys/`` and ``log/`` (``checkpoint`` and ``tile/``);
+    out of the backup set ``shred.slots`` (shred secrets) and ``head`` (another copy of the
+    checkpoint).
     """
 
     path: Path
@@ -126,6 +128,7 @@ class Folder:
             frozenset(config.gate.suffixes) or None,
             config.gate.refusals_per_day,
             config.gate.cache_s,
+            seal_at_most_days=config.log.seal_at_most_days,
         )  # fmt: skip
 
     def log(self, *, create: bool = False) -> SQLiteLog:
@@ -134,13 +137,32 @@ class Folder:
             self.path / "whoisgate.db",
             self.log_folder,
             self.path / "shred.slots",
-            signer=Signer.from_pem(self.config.gate.origin, self._key("log.key")),
+            signers=lambda: self.signing_keys().values(),
             recipients=self._recipients(),
             index_key=self._secret("index.key"),
             clock=utc_now,
             entropy=entropy,
+            head=self.path / self.config.log.head,
             create=create,
         )
+
+    def signing_keys(self) -> dict[Path, Signer]:
+        """The log's private keys at hand, by their files; raises `MissingKey`."""
+        keys, secret = self.path / "keys", self.log_passphrase()
+        files = sorted(keys.glob("log*.key")) or [keys / "log.key"]
+        origin = self.config.gate.origin
+        return {file: Signer.from_pem(origin, _read_key(file), secret) for file in files}
+
+    def add_signing_key(self) -> Signer:
+        """A new signing key, durable in the folder and not yet in force."""
+        new = Signer.generate(self.config.gate.origin, entropy)
+        file = self.path / "keys" / f"log-{new.verifier.key_id.hex()}.key"
+        write_secret(file, new.to_pem(self.log_passphrase()))
+        return new
+
+    def log_passphrase(self) -> bytes | None:
+        """What encrypts the signing keys, None where nothing does."""
+        return self._passphrase(self.config.keys.log_passphrase_file)
 
     @contextmanager
     def opened(self) -> Iterator[SQLiteLog]:
@@ -165,12 +187,30 @@ class Folder:
         upstream = self.config.upstream
         return open_upstream(upstream, self.path, utc_now) if upstream else self.source()
 
-    def operator_key(self) -> X25519PrivateKey:
-        """The operator's private key, which opens envelopes."""
-        key = load_pem_private_key(self._key("operator.key"), None)
+    def operator_key(self, file: Path | None = None) -> X25519PrivateKey:
+        """The operator's private key, which opens envelopes; raises `MissingKey`.
+
+        From ``file``, or from the command or ``keys/operator.key`` that the configuration names.
+        """
+        keys = self.config.keys
+        if file is not None:
+            pem = _read_key(file)
+        elif keys.operator_command:
+            pem = _told_by(keys.operator_command)
+        else:
+            pem = _read_key(self.path / "keys" / "operator.key")
+        try:
+            key = load_pem_private_key(pem, self._passphrase(keys.operator_passphrase_file))
+        except (ValueError, TypeError):
+            raise MissingKey(
+                "expected the operator's X25519 key as PEM, and its passphrase if it has one"
+            ) from None
         if not isinstance(key, X25519PrivateKey):
-            raise MissingKey("expected an X25519 key in `keys/operator.key`")
+            raise MissingKey("expected an X25519 key of the operator")
         return key
+
+    def _passphrase(self, file: Path | None) -> bytes | None:
+        return _read_key(self.path / file).rstrip(b"\n") if file else None
 
     def _recipients(self) -> dict[str, X25519PublicKey]:
         return {
@@ -184,10 +224,7 @@ class Folder:
             raise MissingKey(f"expected hexadecimal text in `keys/{name}`") from None
 
     def _key(self, name: str) -> bytes:
-        try:
-            return (self.path / "keys" / name).read_bytes()
-        except OSError as error:
-            raise MissingKey(f"expected a readable `keys/{name}`: {type(error).__name__}") from None
+        return _read_key(self.path / "keys" / name)
 
 
 def open(  # noqa: A001  the library's front door: `whoisgate.open`
@@ -286,7 +323,7 @@ def approve(
         folder.policy.digest,
         utc_now(),
         {"detail": {"entry": entry, "elements": names, "by": by}, "outcome": "granted"},
-        grants=Grant(entry, names, by, expires),
+        settles=Grant(entry, names, by, expires),
     )
     with folder.opened() as log:
         return log.append(draft).result()
@@ -299,7 +336,7 @@ def done(folder: Folder, obligation: int) -> Receipt:
         folder.policy.digest,
         utc_now(),
         {"detail": {"obligation": obligation}, "outcome": "done"},
-        done=obligation,
+        settles=Done(obligation),
     )
     with folder.opened() as log:
         return log.append(draft).result()
@@ -338,12 +375,12 @@ def init(
     (path / "log").mkdir()
     origin = f"{host}/log/{utc_now().year}"
     signer = Signer.generate(origin, entropy)
-    _write_secret(keys / "log.key", signer.to_pem())
+    write_secret(keys / "log.key", signer.to_pem())
     (keys / "log.vkey").write_text(signer.vkey + "\n")
     for name in ("index.key", "substitute.key"):
-        _write_secret(keys / name, entropy(32).hex().encode() + b"\n")
+        write_secret(keys / name, entropy(32).hex().encode() + b"\n")
     operator = X25519PrivateKey.generate()
-    _write_secret(
+    write_secret(
         keys / "operator.key",
         operator.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
     )
@@ -368,10 +405,30 @@ def init(
     return folder
 
 
-def _write_secret(path: Path, content: bytes) -> None:
+def write_secret(path: Path, content: bytes) -> None:
+    """A new file that its owner alone reads; durable on return. Raises `OSError`."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(handle)
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MissingKey(
+            f"expected a readable `{path.parent.name}/{path.name}`: {type(error).__name__}"
+        ) from None
+
+
+def _told_by(command: Sequence[str]) -> bytes:
+    """What an agent's command prints; its own words go to the terminal."""
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout  # noqa: S603  the operator's own configuration
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise MissingKey(f"expected a key from `{command[0]}`: {type(error).__name__}") from None
 
 
 _REPLACE = """\

@@ -156,6 +156,7 @@ def _said(question: Question) -> str:
             question.case,
             tuple(sorted(e.name for e in question.elements)) or None,
             None if question.urgency is Urgency.NONE else question.urgency.value,
+            question.sealed_until.isoformat() if question.sealed_until else None,
         )
     )
 

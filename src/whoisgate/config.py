@@ -19,7 +19,7 @@ from whoisgate.elements import ELEMENTS
 from whoisgate.errors import FormatTooNew, MalformedConfig
 from whoisgate.queries import Assurance, Jurisdiction, LegalBasis, Purpose, RequesterClass
 
-FOLDER_FORMAT = 1
+FOLDER_FORMAT = 2
 """The format number of the folder that `init` makes; newer code migrates it, older refuses."""
 
 
@@ -244,6 +244,44 @@ class UpstreamSettings(_Table):
         return self
 
 
+class LogSettings(_Table):
+    """``[log]``: the audit log. ``head`` is a second copy of the checkpoint, out of any backup.
+
+    ``keep_envelopes_days`` is how long entries can be opened, counted from their logging.
+    """
+
+    head: Path = Path("head")
+    keep_envelopes_days: int = Field(1096, ge=1)
+    seal_at_most_days: int = Field(366, ge=1)
+
+
+class HoldSettings(_Table):
+    """``[[hold]]``: entries that are not erased while it lasts, whatever their age."""
+
+    reason: str = Field(min_length=1, max_length=200)
+    until: Moment
+    entries: tuple[int, ...] = ()
+    domain: str | None = None
+    requester: str | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> HoldSettings:
+        if not (self.entries or self.domain or self.requester):
+            raise ValueError("expected `entries`, `domain` or `requester`")
+        return self
+
+
+class KeySettings(_Table):
+    """``[keys]``: what opens private keys. Files are relative to the folder.
+
+    ``operator_command`` prints the operator's key (PEM), as an agent or a password store does.
+    """
+
+    log_passphrase_file: Path | None = None
+    operator_passphrase_file: Path | None = None
+    operator_command: tuple[str, ...] = ()
+
+
 class IssuerSettings(_Table):
     """``[[issuer]]``: whose tokens are believed, and with which assurance."""
 
@@ -281,8 +319,11 @@ class Config(_Table):
     whois: WhoisSettings = WhoisSettings()
     source: SourceSettings | None = None
     upstream: UpstreamSettings | None = None
+    log: LogSettings = LogSettings()
+    keys: KeySettings = KeySettings()
     issuer: tuple[IssuerSettings, ...] = ()
     standing: tuple[StandingSettings, ...] = ()
+    hold: tuple[HoldSettings, ...] = ()
 
     @model_validator(mode="after")
     def _upstream(self) -> Config:

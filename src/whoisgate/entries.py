@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -63,6 +63,8 @@ def drafted(
         "record_version": record.version,
         "context": {**_context(decision, record.facts), "switches": sorted(switches)},
     }
+    if until := question.sealed_until:
+        fields["detail"] = {"sealed_until": until.isoformat()}
     return Draft(
         _KINDS[decision.outcome],
         decision.policy,
@@ -78,6 +80,7 @@ def drafted(
         else (),
         budget=None if released else budget,
         valid_until=requester.valid_until,
+        sealed_until=datetime.combine(until, time.max, UTC) if until else None,
     )
 
 
@@ -90,6 +93,7 @@ def question_key(question: Question, requester: Requester) -> bytes:
 
 
 def _said(question: Question) -> dict[str, JSON]:
+    until = question.sealed_until
     return {
         "name": question.name,
         "purpose": question.purpose and question.purpose.value,
@@ -97,6 +101,7 @@ def _said(question: Question) -> dict[str, JSON]:
         "case": question.case,
         "elements": sorted(e.name for e in question.elements),
         "urgency": question.urgency.value,
+        **({"sealed_until": until.isoformat()} if until else {}),
     }
 
 

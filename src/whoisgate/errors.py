@@ -353,6 +353,12 @@ class UnknownEntry(OperatorError):
     code = "WG512"
 
 
+class EntryHeld(OperatorError):
+    """An entry that a hold keeps was to be erased."""
+
+    code = "WG514"
+
+
 class GatewayUnreachable(OperatorError):
     """The gateway asked by `lookup` gave no usable answer."""
 

@@ -149,6 +149,7 @@ class Gate:
         case: str | None = None,
         elements: Iterable[str] | None = None,
         urgency: str | None = None,
+        sealed_until: str | None = None,
     ) -> Answer:
         """Answer one question; without a purpose, basis, case or elements the public view.
 
@@ -156,7 +157,13 @@ class Gate:
         """
         now = self._clock()
         question = Question.of(
-            name, purpose=purpose, basis=basis, case=case, elements=elements, urgency=urgency
+            name,
+            purpose=purpose,
+            basis=basis,
+            case=case,
+            elements=elements,
+            urgency=urgency,
+            sealed_until=sealed_until,
         )
         return self.answer(question, requester, now)
 
@@ -259,11 +266,18 @@ class AsyncGate:
         case: str | None = None,
         elements: Iterable[str] | None = None,
         urgency: str | None = None,
+        sealed_until: str | None = None,
     ) -> Answer:
         """As `Gate.ask`."""
         now = self._clock()
         question = Question.of(
-            name, purpose=purpose, basis=basis, case=case, elements=elements, urgency=urgency
+            name,
+            purpose=purpose,
+            basis=basis,
+            case=case,
+            elements=elements,
+            urgency=urgency,
+            sealed_until=sealed_until,
         )
         return await self.answer(question, requester, now)
 

@@ -15,7 +15,12 @@ from typing import Final, NamedTuple
 from whoisgate.audit.draft import Draft
 from whoisgate.elements import Element
 from whoisgate.entries import drafted
-from whoisgate.errors import CredentialRefused, CredentialRequired, SuffixNotServed
+from whoisgate.errors import (
+    CredentialRefused,
+    CredentialRequired,
+    MalformedQuestion,
+    SuffixNotServed,
+)
 from whoisgate.formats import rdap, whois
 from whoisgate.policy.decide import Approved, Decision, Edition, Outcome, edition
 from whoisgate.policy.explain import explain
@@ -80,6 +85,7 @@ class Settings:
     refusals_per_day: int = REFUSALS_PER_DAY
     cache_s: float = 60.0
     cache_names: int = 10_000
+    seal_at_most_days: int = 366
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +172,11 @@ class Middle:
         if question.gated and requester.public:
             self.counts.add("credential_required")
             raise CredentialRequired("a `Disclosure-Request` needs a credential")
+        today, most = now.date(), self.settings.seal_at_most_days
+        if question.sealed_until and not 0 < (question.sealed_until - today).days <= most:
+            raise MalformedQuestion(
+                f"sealed_until: expected a date to come, at most `{most}` days ahead"
+            )
         if requester.valid_until is not None and requester.valid_until <= now:
             self.counts.add("credential_refused")
             raise CredentialRefused("the credential has expired")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, Self, TypeVar
@@ -142,7 +142,10 @@ PUBLIC: Final = Requester("", "", RequesterClass.PUBLIC, Assurance.NONE, proved_
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question about one domain; ``name`` is the canonical A-label form."""
+    """One question about one domain; ``name`` is the canonical A-label form.
+
+    ``sealed_until`` is the date before which the registrant is not to be told of it.
+    """
 
     name: str
     purpose: Purpose | None = None
@@ -151,6 +154,7 @@ class Question:
     elements: frozenset[Element] = field(default_factory=frozenset)
     urgency: Urgency = Urgency.NONE
     gated: bool = False
+    sealed_until: date | None = None
 
     @classmethod
     def of(
@@ -162,13 +166,14 @@ class Question:
         case: str | None = None,
         elements: Iterable[str] | None = None,
         urgency: str | None = None,
+        sealed_until: str | None = None,
     ) -> Self:
         """Parse the words of a question.
 
         Raises `MalformedName` or `MalformedQuestion`. A question is ``gated`` when it says
         anything beyond the name. No elements: the policy's defaults for the purpose apply.
         """
-        said = (purpose, basis, case, elements, urgency)
+        said = (purpose, basis, case, elements, urgency, sealed_until)
         return cls(
             canonical_name(name),
             _word(Purpose, "purpose", purpose),
@@ -177,6 +182,7 @@ class Question:
             frozenset(_element(e) for e in elements or ()),
             _word(Urgency, "urgency", urgency) or Urgency.NONE,
             gated=any(word is not None for word in said),
+            sealed_until=_date("sealed_until", sealed_until),
         )
 
 
@@ -229,6 +235,18 @@ def _case(text: str | None) -> str | None:
     if not _CASE.fullmatch(text) or not text.strip():
         raise MalformedQuestion(f"case: expected 1 to `{MAX_CASE}` printable ASCII characters")
     return text
+
+
+def _date(member: str, text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise MalformedQuestion(f"{member}: expected a date, as in `2027-02-01`")
+    return day
 
 
 def _element(name: str) -> Element:

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from whoisgate.audit.draft import Draft, Grant
+from whoisgate.audit.draft import Done, Draft, Grant
 from whoisgate.audit.entry import seal
 from whoisgate.audit.envelope import KEY_BYTES, NONCE_BYTES, SHRED_BYTES, TOKEN_BYTES
 from whoisgate.audit.note import Signer
@@ -143,27 +143,27 @@ class MemoryLog:
             used = self._waiting.get(draft.uses)
             if used is None or used.question != draft.question or not used.open(now):
                 raise ApprovalSpent("the approval was used or ran out")
-        if draft.grants is not None:
-            waiting = self._waiting.get(draft.grants.entry)
+        if isinstance(draft.settles, Grant):
+            waiting = self._waiting.get(draft.settles.entry)
             if waiting is None or waiting.grant is not None:
                 raise UnknownEntry("expected a question that waits for approval")
-        if draft.done is not None and not (
-            0 < draft.done <= len(self._due) and self._due[draft.done - 1]
-        ):
-            raise UnknownEntry("expected an obligation still to be done")
+        if isinstance(draft.settles, Done):
+            done = draft.settles.obligation
+            if not (0 < done <= len(self._due) and self._due[done - 1]):
+                raise UnknownEntry("expected an obligation still to be done")
 
     def _settle(self, draft: Draft, index: int, now: datetime) -> None:
         if draft.budget is not None:
             self._spent[_account(draft, now)] += 1
         if draft.uses is not None:
             self._waiting[draft.uses].used = True
-        if draft.grants is not None:
-            self._waiting[draft.grants.entry].grant = draft.grants
+        if isinstance(draft.settles, Grant):
+            self._waiting[draft.settles.entry].grant = draft.settles
         if draft.kind == "pending":
             self._waiting[index] = _Waiting(draft.question)
         self._due.extend(True for _ in draft.dues)
-        if draft.done is not None:
-            self._due[draft.done - 1] = False
+        if isinstance(draft.settles, Done):
+            self._due[draft.settles.obligation - 1] = False
 
 
 def _account(draft: Draft, now: datetime) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 import whoisgate
+from whoisgate.config import FOLDER_FORMAT
 from whoisgate.errors import DraftPolicy
 
 HTTP = [
@@ -115,7 +116,10 @@ SPOILERS = {
     "no web form": (lambda f: replace(f, "[replace]", "[replace_]"), "WG501"),
     "no replacement": (lambda f: replace(f, "\nweb_form =", "\n# web_form ="), "WG507"),
     "an unwritable log": (spoil_database, "WG5"),
-    "a newer folder": (lambda f: replace(f, "format = 1", "format = 2"), "WG509"),
+    "a newer folder": (
+        lambda f: replace(f, f"format = {FOLDER_FORMAT}", f"format = {FOLDER_FORMAT + 1}"),
+        "WG509",
+    ),
     "a missing database": (lambda f: (f / "demo" / "registrar.db").unlink(), "WG3"),
 }
 

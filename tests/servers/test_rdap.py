@@ -112,7 +112,7 @@ def test_holds_a_question_for_approval_and_releases_it_once(service):
     assert b"5555550100" not in held.body
     entry = int(held.fields["disclosure-entry"])
     grant = Grant(entry, ("registrant.phone",), "Duty Officer", NOW + timedelta(days=1))
-    service.log.append(Draft("approval", service.policy.digest, NOW, grants=grant)).result()
+    service.log.append(Draft("approval", service.policy.digest, NOW, settles=grant)).result()
     elsewhere = asking(PENDING, OTHER_OFFICER)
     assert service.ask("/domain/example.com", elsewhere).status == 202
     given = service.ask("/domain/example.com", asking(PENDING))

@@ -29,16 +29,19 @@ def utc_now():
     return datetime.now(UTC)
 
 
-def log_in(folder: Path, *, clock=utc_now, create=False) -> SQLiteLog:
+def log_in(
+    folder: Path, *, clock=utc_now, create=False, keys=(SIGNER,), head: Path | None = None
+) -> SQLiteLog:
     return SQLiteLog(
         folder / "whoisgate.db",
         folder / "log",
         folder / "shred.slots",
-        signer=SIGNER,
+        signers=lambda: keys,
         recipients={"operator": OPERATOR.public_key()},
         index_key=b"\x03" * 32,
         clock=clock,
         entropy=secrets.token_bytes,
+        head=head,
         create=create,
     )
 

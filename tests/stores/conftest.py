@@ -30,6 +30,8 @@ class Home:
     now: datetime | None = None
     opened: list = field(default_factory=list)
     started: list = field(default_factory=list)
+    keys: list = field(default_factory=lambda: [appender.SIGNER])
+    head: Path | None = None
 
     operator = appender.OPERATOR
     signer = appender.SIGNER
@@ -40,7 +42,8 @@ class Home:
         return self.now or appender.utc_now()
 
     def log(self, **more):
-        log = appender.log_in(self.path, clock=self.clock, **more)
+        said = {"keys": self.keys, "head": self.head} | more
+        log = appender.log_in(self.path, clock=self.clock, **said)
         self.opened.append(log)
         return log
 

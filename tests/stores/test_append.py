@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from whoisgate.audit.draft import Draft, Due, Grant
+from whoisgate.audit.draft import Done, Draft, Due, Grant
 from whoisgate.audit.verify import (
     directory_reader,
     parse_leaf,
@@ -38,7 +38,7 @@ def pending(home, question=b"q", **more):
 def approval(home, entry, elements=("registrant.name",), **by):
     expires = home.clock() + timedelta(**(by or {"hours": 1}))
     grant = Grant(entry, elements, "supervisor", expires)
-    return Draft("approval", home.policy, home.clock(), grants=grant)
+    return Draft("approval", home.policy, home.clock(), settles=grant)
 
 
 def test_begins_with_an_entry_that_names_origin_and_key(home, log):
@@ -160,7 +160,7 @@ def test_keeps_one_bad_draft_from_harming_the_others(home, log):
         replace(good, uses=10**30),
         replace(good, dues=(Due("notify_registrant", timedelta.max),)),
         replace(good, budget=0),
-        replace(good, done=77),
+        replace(good, settles=Done(77)),
         good,
     ]
     futures = [log.append(draft) for draft in drafts]
@@ -246,7 +246,7 @@ def test_schedules_obligations_and_marks_them_done(home, log):
     assert (review.do, notice.do) == ("review", "notify_registrant")
     assert (notice.entry, notice.done_at) == (index, None)
     assert notice.due_at == home.now + timedelta(days=90)
-    marked = Draft("obligation", home.policy, home.now, done=review.id)
+    marked = Draft("obligation", home.policy, home.now, settles=Done(review.id))
     log.append(marked).result()
     assert [o.done_at for o in log.obligations()] == [home.now, None]
     with pytest.raises(UnknownEntry):

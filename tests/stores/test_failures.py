@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from whoisgate.errors import FormatTooNew, LogUnavailable, StaleLog
+from whoisgate.stores.tables import SCHEMA_VERSION
 
 NOBODY = 65534
 
@@ -66,7 +67,7 @@ def test_refuses_another_logs_checkpoint(home, log):
     checkpoint = home.path / "log" / "checkpoint"
     log.close()
     checkpoint.write_text(checkpoint.read_text().replace("log.example", "other.example"))
-    with pytest.raises(StaleLog, match="not this log's"):
+    with pytest.raises(StaleLog, match="keys signed"):
         home.log().append(home.disclosure()).result()
 
 
@@ -161,7 +162,7 @@ def test_says_that_the_file_is_no_log(home):
 
 def test_refuses_a_newer_format(home):
     database = sqlite3.connect(home.path / "whoisgate.db")
-    database.execute("PRAGMA user_version = 2")
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
     with pytest.raises(FormatTooNew):
         home.log().append(home.disclosure()).result()

@@ -16,7 +16,7 @@ def granted(home, log) -> int:
     question = Draft("pending", home.policy, home.clock(), {}, question=b"q")
     entry = log.append(question).result().index
     grant = Grant(entry, ("registrant.name",), "supervisor", home.clock().replace(year=2999))
-    log.append(Draft("approval", home.policy, home.clock(), grants=grant)).result()
+    log.append(Draft("approval", home.policy, home.clock(), settles=grant)).result()
     return entry
 
 

@@ -39,6 +39,16 @@ the inclusion hashes, AES-256-GCM (zero nonce) under ``HKDF-SHA-256(ikm = token 
 salt = empty, info = "whoisgate/v1 receipt", 32 bytes)``; the token (16 bytes) is in the receipt's
 address alone. Leaf, envelope and checkpoint make it a receipt again.
 
+**Operator's entries.** ``detail`` holds what was done and why, ``by`` whom. In clear stand only:
+of an ``erasure`` its ``reason`` (one word of `operations.ERASURE_REASONS`), of a ``recovery`` the
+sizes ``from`` and ``to``, and of a change of ``key`` either ``{"old", "new", "by_old", "by_new"}``
+(two vkeys, and both keys' signatures in base64url over ``whoisgate/v1 key change``, the old vkey
+and the new one, each ended by LF) or ``{"retired": vkey}``. From the first on both keys may sign
+checkpoints, from the second on the retired one may not.
+
+**Seal.** A disclosure whose ``detail`` holds ``sealed_until`` (a date) is followed, before the
+end of that date, by an ``unseal`` of that ``entry`` or an ``extend`` to another date.
+
 **Evidence zip.** ``answer.json`` (the body, byte for byte), ``receipt.tlog-proof``,
 ``policy.yaml`` (the bundle), ``log.vkey``, ``opened.json`` (the openings, readable),
 ``README.txt``; stored uncompressed, dated 1980-01-01, in this order, with nothing else.
@@ -78,5 +88,8 @@ COMMITTED: Final = (
 """Names of committed fields in slot order; ``released`` maps element to rule ids, ``question``,
 ``view`` and ``body`` are SHA-256 (hex), times are RFC 3339 with microseconds in UTC."""
 
-HIDDEN_KINDS: Final = ("disclosure", "refusal", "pending", "approval", "obligation", "opened")
+HIDDEN_KINDS: Final = (
+    *("disclosure", "refusal", "pending", "approval", "obligation", "opened"),
+    *("unseal", "extend"),
+)
 OPEN_KINDS: Final = ("inception", "policy", "key", "tally", "erasure", "recovery")

@@ -30,17 +30,58 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that signs the log from this entry on, beside those that do."""
+
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetiredKey:
+    """A key that signs the log no more from this entry on."""
+
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Entries whose envelopes, receipts and shred secrets go for good."""
+
+    entries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """A sealed entry, open from now on; sealed until another date where there is one."""
+
+    entry: int
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An obligation that was discharged."""
+
+    obligation: int
+
+
+Settlement: TypeAlias = Grant | NewKey | RetiredKey | Erased | Unsealed | Done
+"""What an operator's entry changes beside itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """One entry to append, with everything that must happen in the same transaction.
 
     ``fields`` are committed values by name (without kind and the times, node and sequence, which
     the append adds). ``sealed`` goes into the envelope alone. ``open`` is published and belongs
-    to public kinds. ``requester`` and ``domain`` feed the keyed index. ``question`` identifies
-    the question for approvals (see `gate.question_key`). ``uses`` is the pending entry whose
-    grant this disclosure spends: the append fails with `ApprovalSpent` if it was used or ran
-    out. ``budget`` is how many entries with a budget this requester may leave per UTC day:
-    `BudgetSpent` beyond. ``valid_until`` is the credential's end, checked again at the append
-    (`CredentialRefused`).
+    to public kinds. ``settles`` is what the entry changes beside itself. ``sealed_until`` is the
+    date before which the registrant is not told. ``requester`` and ``domain`` feed the keyed
+    index. ``question`` identifies the question for approvals (see `gate.question_key`). ``uses``
+    is the pending entry whose grant this disclosure spends: the append fails with `ApprovalSpent`
+    if it was used or ran out. ``budget`` is how many entries with a budget this requester may
+    leave per UTC day: `BudgetSpent` beyond. ``valid_until`` is the credential's end, checked
+    again at the append (`CredentialRefused`).
     """
 
     kind: str
@@ -53,8 +94,8 @@ class Draft:
     domain: str = ""
     question: bytes = b""
     uses: int | None = None
-    grants: Grant | None = None
+    settles: Settlement | None = None
     dues: tuple[Due, ...] = ()
-    done: int | None = None
+    sealed_until: datetime | None = None
     budget: int | None = None
     valid_until: datetime | None = None

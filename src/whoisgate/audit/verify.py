@@ -1,10 +1,10 @@
 """Verifies receipts, evidence zips and whole logs; runs alone as a program.
 
-``python verify.py FILE|DIR|URL --key VKEY [--json]`` needs this one file, the standard library
-and ``cryptography``. It never imports the package; the rest of `audit` imports from here, so that
-what writes the log and what verifies it agree on every byte. The formats are C2SP signed-note,
-tlog-checkpoint, tlog-proof and tlog-tiles over RFC 6962 trees; the entries are specified in the
-docstring of `whoisgate.audit`.
+``python verify.py FILE|DIR|URL --key VKEY [--state FILE] [--json]`` needs this one file, the
+standard library and ``cryptography``. It never imports the package, but the rest of `audit` this
+file, so that what writes the log and what verifies it agree on every byte. The formats are
+C2SP signed-note, tlog-checkpoint, tlog-proof and tlog-tiles over RFC 6962 trees; the entries are
+specified in the docstring of `whoisgate.audit`.
 
 Rules: nothing is trusted but the pinned key. Every parser takes exactly one spelling of what it
 reads (base64 without slack, canonical JSON, zips packed in one way), so no byte can change
@@ -63,6 +63,10 @@ FAILURES: Final[Mapping[str, str]] = {
     "WG419": "the entries do not hash to the signed root",
     "WG420": "the hours of the entries go back",
     "WG421": "this is no evidence zip, proof or log",
+    "WG422": "the log does not begin with what was verified before",
+    "WG423": "a change of the log's key is not signed by both keys, or a retired key signed",
+    "WG424": "a row of the vault is not what its entry names",
+    "WG425": "a sealed entry is past its date without being unsealed or extended",
 }
 """Every cause of failure by its stable number."""
 
@@ -306,6 +310,15 @@ class VerifierKey:
             raise VerificationFailed("WG403", f"the signature of `{self.name}` fails") from None
 
 
+Keys = VerifierKey | tuple[VerifierKey, ...]
+"""What is trusted: a key, or several of one log that changed its key."""
+
+
+def ring_of(keys: Keys) -> tuple[VerifierKey, ...]:
+    """The trusted keys, one or more."""
+    return (keys,) if isinstance(keys, VerifierKey) else keys
+
+
 def parse_vkey(text: str) -> VerifierKey:
     """The key of ``name+hex(id)+base64(01 ‖ key)``; only Ed25519, only the recommended id."""
     name, _, rest = text.partition("+")
@@ -326,10 +339,10 @@ _SIGNATURE_LINE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})")
 _NOT_IN_NOTES = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 
 
-def open_note(note: str, key: VerifierKey) -> str:
-    """The signed text, LF at its end. Unknown keys are ignored.
+def open_note(note: str, keys: Keys) -> str:
+    """The signed text, LF at its end. Unknown keys are ignored; one trusted key suffices.
 
-    Raises when a signature of ``key`` fails, and when there is none.
+    Raises when a signature of a trusted key fails, and when there is none.
     """
     text, blank, signatures = note.rpartition("\n\n")
     lines = signatures.split("\n")
@@ -337,14 +350,15 @@ def open_note(note: str, key: VerifierKey) -> str:
         raise VerificationFailed("WG402", "the note is too large")
     if not blank or lines.pop() or not lines or _NOT_IN_NOTES.search(note):
         raise VerificationFailed("WG402", "expected a text, a blank line and signatures")
-    message, trusted = f"{text}\n", False
+    message, trusted, ring = f"{text}\n", False, ring_of(keys)
     for line in lines:
         name, key_id, signature = _signature(line)
-        if name == key.name and key_id == key.key_id:
-            key.verify(signature, message.encode())
-            trusted = True
+        for key in ring:
+            if name == key.name and key_id == key.key_id:
+                key.verify(signature, message.encode())
+                trusted = True
     if not trusted:
-        raise VerificationFailed("WG404", f"`{key.name}` with the pinned key did not sign")
+        raise VerificationFailed("WG404", f"`{ring[0].name}` with the pinned key did not sign")
     return message
 
 
@@ -381,11 +395,11 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(lines[0], size, root)
 
 
-def open_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
-    """The checkpoint that ``key`` signed for the log of its own name."""
-    checkpoint = parse_checkpoint(open_note(note, key))
-    if checkpoint.origin != key.name:
-        raise VerificationFailed("WG405", f"expected a checkpoint of `{key.name}`")
+def open_checkpoint(note: str, keys: Keys) -> Checkpoint:
+    """The checkpoint that a trusted key signed for the log of its own name."""
+    checkpoint, name = parse_checkpoint(open_note(note, keys)), ring_of(keys)[0].name
+    if checkpoint.origin != name:
+        raise VerificationFailed("WG405", f"expected a checkpoint of `{name}`")
     return checkpoint
 
 
@@ -621,26 +635,27 @@ def _read_extra(extra: bytes | None) -> tuple[bytes, list[str]]:
     raise VerificationFailed("WG406", "the proof's extra data is no entry with openings")
 
 
-def verify_receipt(proof_text: str, key: VerifierKey) -> VerifiedReceipt:
-    """What a receipt proves: its entry is in the log of ``key``, and opens to these fields."""
+def verify_receipt(proof_text: str, keys: Keys) -> VerifiedReceipt:
+    """What a receipt proves: its entry is in the log of ``keys``, and opens to these fields."""
     proof = parse_proof(proof_text)
-    checkpoint = open_checkpoint(proof.checkpoint, key)
+    checkpoint = open_checkpoint(proof.checkpoint, keys)
     entry, openings = _read_extra(proof.extra)
     size, root = checkpoint.size, checkpoint.root
     verify_inclusion(leaf_hash(entry), proof.index, size, proof.hashes, root)
     leaf = parse_leaf(entry, proof.index)
-    return VerifiedReceipt(key.name, proof.index, size, leaf, open_fields(leaf, openings))
+    origin = checkpoint.origin
+    return VerifiedReceipt(origin, proof.index, size, leaf, open_fields(leaf, openings))
 
 
 def verify_answer(
-    body: bytes, proof_text: str, key: VerifierKey, *, expected: Mapping[str, JSON] | None = None
+    body: bytes, proof_text: str, keys: Keys, *, expected: Mapping[str, JSON] | None = None
 ) -> VerifiedReceipt:
     """The receipt, verified, and that it commits to exactly these bytes.
 
     Every field of ``expected`` must be opened with just that value, so that a receipt for another
     question is refused.
     """
-    receipt = verify_receipt(proof_text, key)
+    receipt = verify_receipt(proof_text, keys)
     if receipt.fields.get("body") != hashlib.sha256(body).hexdigest():
         raise VerificationFailed("WG412", "the entry commits to another body", receipt.index)
     for name, value in (expected or {}).items():
@@ -748,15 +763,15 @@ class EvidenceReport:
         ]
 
 
-def verify_evidence(evidence: bytes | Path, key: VerifierKey) -> EvidenceReport:
-    """What the zip proves under the pinned key; every byte of it is checked."""
+def verify_evidence(evidence: bytes | Path, keys: Keys) -> EvidenceReport:
+    """What the zip proves under the pinned keys; every byte of it is checked."""
     limit = sum(EVIDENCE_LIMITS_BYTES.values()) + (1 << 12)
     data = evidence if isinstance(evidence, bytes) else _read_bounded(evidence, limit)
     members = _unpack_evidence(data)
-    if members["log.vkey"] != key.text.encode() + b"\n":
+    if members["log.vkey"] not in {key.text.encode() + b"\n" for key in ring_of(keys)}:
         raise VerificationFailed("WG414", "the evidence names another log key than the pinned one")
     body = members["answer.json"]
-    receipt = verify_answer(body, _text(members["receipt.tlog-proof"], "WG406"), key)
+    receipt = verify_answer(body, _text(members["receipt.tlog-proof"], "WG406"), keys)
     if hashlib.sha256(members["policy.yaml"]).hexdigest() != receipt.leaf.policy:
         raise VerificationFailed("WG415", "the policy is not the one in force", receipt.index)
     if members["opened.json"] != opened_json(receipt.fields):
@@ -776,9 +791,82 @@ def _text(data: bytes, code: str) -> str:
 # --- Whole logs -----------------------------------------------------------------------------
 
 
+def key_change_message(old: str, new: str) -> bytes:
+    """What the old and the new key sign when a log changes its key; both are vkeys."""
+    return f"whoisgate/v1 key change\n{old}\n{new}\n".encode()
+
+
+class Entries:
+    """What the entries of a log say, one after the other, beyond their place in the tree.
+
+    ``known`` are the keys by their vkey: those that are pinned, and those that entries put beside
+    them, ``retired`` those that entries put away.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self.known = {key.text: key for key in ring_of(keys)}
+        self.retired: set[str] = set()
+        self.public: Counter[str] = Counter()
+        self.first_hour = self.last_hour = b""
+
+    def read(self, entry: bytes, index: int) -> re.Match[bytes]:
+        """Check one entry on its own and against those before; gives the parts of `Leaf`."""
+        match = _match(entry, index)
+        hour, kind = match[3], match[4]
+        if hour < self.last_hour:
+            raise VerificationFailed("WG420", "the hour is before that of the last entry", index)
+        self.first_hour, self.last_hour = self.first_hour or hour, hour
+        if kind:
+            self.public[kind.decode()] += 1
+            if kind == b"key":
+                self._key(_public(match[6], index), index)
+        return match
+
+    def _key(self, said: Mapping[str, JSON], index: int) -> None:
+        try:
+            match said:
+                case {"retired": str(vkey), **more} if not more:
+                    self.retired.add(parse_vkey(vkey).text)
+                    return
+                case {"old": str(old), "new": str(new), "by_old": str(a), "by_new": str(b), **more}:
+                    pair = {old: (parse_vkey(old), a), new: (parse_vkey(new), b)}
+                    if not more and len({key.name for key, _ in pair.values()}) == 1:
+                        self._beside(pair, key_change_message(old, new))
+                        return
+        except (ValueError, VerificationFailed):
+            pass
+        what = "the change of key is malformed or not signed by both keys"
+        raise VerificationFailed("WG423", what, index)
+
+    def _beside(self, pair: Mapping[str, tuple[VerifierKey, str]], message: bytes) -> None:
+        if self.known.keys() & pair:  # both are foreign before the pinned key came to be
+            for key, signature in pair.values():
+                key.verify(unb64url(signature), message)
+            self.known |= {vkey: key for vkey, (key, _) in pair.items()}
+
+    def valid(self) -> tuple[VerifierKey, ...]:
+        """The keys that may sign the tree in which all these entries stand."""
+        return tuple(key for vkey, key in self.known.items() if vkey not in self.retired)
+
+    def signed(self, note: str) -> Checkpoint:
+        """The note's checkpoint; raises unless a key signed it that is valid after the entries."""
+        if not self.retired.isdisjoint(self.known):
+            try:
+                return open_checkpoint(note, self.valid() or tuple(self.known.values()))
+            except VerificationFailed:
+                open_checkpoint(note, tuple(self.known.values()))
+            raise VerificationFailed("WG423", "the tree is signed by a retired key alone")
+        return open_checkpoint(note, tuple(self.known.values()))
+
+
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """A log in which every entry, tile and the signed root agree."""
+    """A log in which every entry, tile and the signed root agree.
+
+    Kept as JSON it is where the next verification goes on. ``keys`` are the vkeys that may sign
+    later trees, ``retired`` those that may no more, ``pinned`` those that were given. The first
+    ``since`` entries were verified before; ``unsigned`` ones of a database are not published yet.
+    """
 
     origin: str
     size: int
@@ -786,28 +874,102 @@ class LogReport:
     public: Mapping[str, int]
     first_hour: str
     last_hour: str
+    keys: tuple[str, ...]
+    retired: tuple[str, ...]
+    pinned: tuple[str, ...]
+    since: int = 0
+    unsigned: int = 0
+
+    def to_json(self) -> bytes:
+        """One JSON object that `from_json` reads; it says nothing about anybody."""
+        return json.dumps(asdict(self), default=bytes.hex, indent=2).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, text: bytes) -> LogReport:
+        """What `to_json` wrote; raises `VerificationFailed`."""
+        try:
+            said = json.loads(text)
+            said |= {"root": bytes.fromhex(said["root"]), "size": int(said["size"])}
+            said |= {each: tuple(map(str, said[each])) for each in ("keys", "retired", "pinned")}
+            known = cls(**said)
+            known.ring()
+        except (ValueError, KeyError, TypeError, VerificationFailed):
+            raise VerificationFailed("WG422", "expected what an earlier run wrote") from None
+        return known
+
+    def ring(self) -> tuple[VerifierKey, ...]:
+        """The keys that may sign later trees."""
+        return tuple(map(parse_vkey, self.keys))
 
     def sentences(self) -> list[str]:
         """What was shown, one sentence per check."""
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(self.public.items()))
-        return [
-            f"The pinned key signed the log `{self.origin}` of {self.size} entries.",
+        signer = "The pinned key" if set(self.keys) <= set(self.pinned) else "A key of the log"
+        told = [
+            f"{signer} signed the log `{self.origin}` of {self.size} entries.",
             "Every entry is well-formed.",
             f"The hours never go back: {self.first_hour or 'none'} to {self.last_hour or 'none'}.",
             f"Entries public by nature: {counts or 'none'}.",
             f"All tiles hold what the entries hash to, up to the signed root {self.root.hex()}.",
+        ]
+        if self.since:
+            told.append(f"It begins with the {self.since} entries that were verified before.")
+        if self.unsigned:
+            told.append(f"{self.unsigned} more entries of the database are not published yet.")
+        return [
+            *told,
+            *(
+                f"The log has another key, signed by the one before; pin it: {vkey}"
+                for vkey in self.keys
+                if vkey not in self.pinned
+            ),
+            *(f"This key may sign no more: {vkey}" for vkey in self.retired),
         ]
 
 
 class _Walk:
     """One pass over a log: hashes entries, compares tiles, keeps one unfinished tile per level."""
 
-    def __init__(self, read: Read, size: int) -> None:
+    def __init__(self, read: Read, size: int, keys: Keys, since: LogReport | None = None) -> None:
         self.read, self.size = read, size
         self.rows: list[list[bytes]] = [[]]
         self.done = [0]
-        self.public: Counter[str] = Counter()
-        self.first_hour = self.last_hour = b""
+        self.entries, self.since = Entries(keys), 0
+        if since is not None:
+            self.go_on(since)
+
+    def go_on(self, since: LogReport) -> None:
+        """Take up where an earlier verification ended; its unfinished tiles are read again."""
+        what = f"the log does not begin with the `{since.size}` entries verified before"
+        if since.size > self.size:
+            raise VerificationFailed("WG422", f"{what}: it has `{self.size}`")
+        levels = range(max(1, -(-since.size.bit_length() // 8)))
+        self.done = [since.size >> 8 * level >> 8 for level in levels]
+        self.rows = [self._known(level, since.size >> 8 * level) for level in levels]
+        if self._root() != since.root:
+            raise VerificationFailed("WG422", what)
+        self.rows[0].clear()  # its entries are read again
+        entries = Entries(since.ring())
+        entries.retired, entries.public = set(since.retired), Counter(since.public)
+        entries.first_hour = since.first_hour.encode()
+        entries.last_hour = since.last_hour.encode()
+        self.entries, self.since = entries, since.size
+
+    def _known(self, level: int, count: int) -> list[bytes]:
+        number, width = divmod(count, TILE_WIDTH)
+        if not width:
+            return []
+        now = min(TILE_WIDTH, (self.size >> 8 * level) - number * TILE_WIDTH)
+        tile = self.tile(level, number, now)
+        return [tile[at : at + 32] for at in range(0, 32 * width, 32)]
+
+    def run(self, progress: Callable[[int, int], None] | None) -> bytes:
+        """Every bundle, then the root over all."""
+        for start in range(self.since - self.since % TILE_WIDTH, self.size, TILE_WIDTH):
+            self.bundle(start)
+            if progress:
+                progress(min(start + TILE_WIDTH, self.size), self.size)
+        return self.root()
 
     def bundle(self, start: int) -> None:
         """Check up to 256 entries from ``start`` against the format and their tile."""
@@ -819,7 +981,8 @@ class _Walk:
             digest = sha256(b"\x00" + entry).digest()
             if digest != tile[at : at + 32]:
                 raise VerificationFailed("WG418", "the entry is not what the tree holds", index)
-            self.entry(entry, index)
+            if index >= self.since:
+                self.entries.read(entry, index)
             row.append(digest)
             at += 32
         if len(row) != width or (whole and next(frames, None) is not None):
@@ -828,16 +991,6 @@ class _Walk:
         self.compare(0, tile)
         if width == TILE_WIDTH:
             self.climb(0)
-
-    def entry(self, entry: bytes, index: int) -> None:
-        """Check one entry on its own and against the hour before."""
-        match = _match(entry, index)
-        hour, kind = match[3], match[4]
-        if hour < self.last_hour:
-            raise VerificationFailed("WG420", "the hour is before that of the last entry", index)
-        self.first_hour, self.last_hour = self.first_hour or hour, hour
-        if kind:
-            self.public[kind.decode()] += 1
 
     def climb(self, level: int) -> None:
         """Put a finished tile's root into the level above, and compare that when it is full."""
@@ -873,10 +1026,14 @@ class _Walk:
 
     def root(self) -> bytes:
         """Compare the unfinished tiles, then give the root over all rows."""
-        tail: list[bytes] = []
         for level, row in enumerate(self.rows):
             if level and row:
                 self.upper(level)
+        return self._root()
+
+    def _root(self) -> bytes:
+        tail: list[bytes] = []
+        for row in self.rows:
             tail = [root_of(row + tail)] if row or tail else []
         return root_of(tail)
 
@@ -894,28 +1051,56 @@ def _fetch(read: Read, path: Callable[[int], str], width: int) -> tuple[bytes, b
     raise VerificationFailed("WG417", f"`{path(width)}` cannot be read")
 
 
+def _head(read: Read, keys: Keys) -> tuple[str, Checkpoint]:
+    """The signed note and its checkpoint, both still to be trusted: the log may change its key."""
+    try:
+        note = _text(read("checkpoint"), "WG402")
+    except (OSError, LookupError):
+        raise VerificationFailed("WG417", "`checkpoint` cannot be read") from None
+    try:
+        return note, open_checkpoint(note, keys)
+    except VerificationFailed as failure:
+        checkpoint = parse_checkpoint(note.rpartition("\n\n")[0] + "\n")
+        if failure.code != "WG404" or checkpoint.origin != ring_of(keys)[0].name:
+            raise
+        return note, checkpoint
+
+
 def verify_log(
-    read: Read, key: VerifierKey, progress: Callable[[int, int], None] | None = None
+    read: Read,
+    keys: Keys,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    since: LogReport | None = None,
 ) -> LogReport:
     """Reads the whole log and checks every entry, every tile and the signed root.
 
-    The failure names the first bad entry. Memory stays flat. ``progress`` gets the entries done
-    and the size. Not checked: that the log shows everybody the same (witnesses do that).
+    With ``since``, what an earlier run verified, only what came after; raises when the log does
+    not begin with it, so two logs under one key are told apart. A log that changed its key is
+    followed from the pinned key to the new one. The failure names the first bad entry. Memory
+    stays flat. ``progress`` gets the entries done and the size. Not checked: that the log shows
+    everybody the same (witnesses do that, and heads compared).
     """
-    try:
-        note = read("checkpoint")
-    except (OSError, LookupError):
-        raise VerificationFailed("WG417", "`checkpoint` cannot be read") from None
-    checkpoint = open_checkpoint(_text(note, "WG402"), key)
-    walk = _Walk(read, checkpoint.size)
-    for start in range(0, checkpoint.size, TILE_WIDTH):
-        walk.bundle(start)
-        if progress:
-            progress(min(start + TILE_WIDTH, checkpoint.size), checkpoint.size)
-    if walk.root() != checkpoint.root:
+    trusted = keys if since is None else (*ring_of(keys), *since.ring())
+    note, checkpoint = _head(read, trusted)
+    walk = _Walk(read, checkpoint.size, keys, since)
+    if walk.run(progress) != checkpoint.root:
         raise VerificationFailed("WG419", "the entries do not hash to the signed root")
-    head = (checkpoint.origin, checkpoint.size, checkpoint.root)
-    return LogReport(*head, dict(walk.public), walk.first_hour.decode(), walk.last_hour.decode())
+    return report(walk.entries, walk.entries.signed(note), keys, since=walk.since)
+
+
+def report(
+    entries: Entries, checkpoint: Checkpoint, keys: Keys, *, since: int = 0, unsigned: int = 0
+) -> LogReport:
+    """What a walk over all entries of a signed tree found."""
+    return LogReport(
+        *(checkpoint.origin, checkpoint.size, checkpoint.root, dict(entries.public)),
+        *(entries.first_hour.decode(), entries.last_hour.decode()),
+        tuple(key.text for key in entries.valid()),
+        tuple(sorted(entries.retired)),
+        tuple(key.text for key in ring_of(keys)),
+        *(since, unsigned),
+    )
 
 
 def directory_reader(folder: Path) -> Read:
@@ -957,53 +1142,94 @@ def _bounded(data: bytes, limit: int, name: str) -> bytes:
 Report = LogReport | EvidenceReport | VerifiedReceipt
 
 
-def recognise(target: str, key: VerifierKey) -> Report:
+Progress = Callable[[int, int], None]
+"""Called with the entries done and the size of the log."""
+
+
+def recognise(
+    target: str, keys: Keys, progress: Progress | None = None, since: LogReport | None = None
+) -> Report:
     """Verifies what ``target`` is: a URL or folder of a log, a gate's folder, a zip, a proof.
 
     Raises `FileNotFoundError` when there is nothing of that name.
     """
     if re.match(r"(https?|file)://", target):
-        return verify_log(url_reader(target), key)
+        return verify_log(url_reader(target), keys, progress, since=since)
     path = Path(target)
     if path.is_dir():
         folder = path if (path / "checkpoint").exists() else path / "log"
-        return verify_log(directory_reader(folder), key)
+        return verify_log(directory_reader(folder), keys, progress, since=since)
     with path.open("rb") as stream:
         head = stream.read(len(PROOF_HEADER))
     if head.startswith(b"PK\x03\x04"):
-        return verify_evidence(path, key)
+        return verify_evidence(path, keys)
     if head == PROOF_HEADER.encode():
-        return verify_receipt(_text(_read_bounded(path, PROOF_LIMIT_BYTES), "WG406"), key)
+        return verify_receipt(_text(_read_bounded(path, PROOF_LIMIT_BYTES), "WG406"), keys)
     raise VerificationFailed("WG421", "expected an evidence zip, a proof or a log")
 
 
-def _key_of(text: str) -> VerifierKey:
+def key_of(text: str) -> VerifierKey:
+    """The key that ``text`` is, or that stands in the file of that name."""
     if text.count("+") > 1:
         return parse_vkey(text)
     return parse_vkey(_text(_read_bounded(Path(text), 1 << 10), "WG401").removesuffix("\n"))
+
+
+def earlier(state: Path | None) -> LogReport | None:
+    """What an earlier run kept in this file, None before the first."""
+    if state is None or not state.exists():
+        return None
+    return LogReport.from_json(_read_bounded(state, 1 << 16))
+
+
+def keep(state: Path, report: LogReport) -> None:
+    """Write what the next run goes on from; the file is whole or as it was."""
+    new = state.with_name(f".{state.name}.new")
+    new.write_bytes(report.to_json())
+    new.replace(state)
+
+
+def shown_progress() -> Progress | None:
+    """Shows the progress of a long run on a terminal; None where there is none."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, size: int) -> None:
+        sys.stderr.write(f"\r{done:,} of {size:,} entries" + "\n" * (done == size))
+
+    return show
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program: 0 verified, 1 not verified, 2 wrong usage."""
     parser = argparse.ArgumentParser(prog="verify", description="Verify a log or evidence from it.")
     parser.add_argument("target", help="evidence zip, .tlog-proof, folder or URL of a log")
-    parser.add_argument("--key", required=True, help="the log's pinned public key, or its file")
+    parser.add_argument(
+        "--key", required=True, action="append", help="a pinned public key of the log, or its file"
+    )
+    parser.add_argument("--state", type=Path, help="where runs over a log keep how far they came")
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
     args = parser.parse_args(argv)
     try:
-        key = _key_of(args.key)
+        keys = tuple(map(key_of, args.key))
     except (VerificationFailed, OSError) as error:
         parser.error(f"--key: {error}")
     try:
-        report = recognise(args.target, key)
+        found = recognise(args.target, keys, shown_progress(), earlier(args.state))
+        if args.state and isinstance(found, LogReport):
+            keep(args.state, found)
     except OSError as error:
-        parser.error(f"cannot read `{args.target}`: {error.strerror}")
+        parser.error(f"cannot read `{error.filename or args.target}`: {error.strerror}")
     except VerificationFailed as failure:
-        sys.stdout.write(_failure(failure, as_json=args.json))
+        sys.stdout.write(told_failure(failure, as_json=args.json))
         return 1
-    shown = _as_json(report) if args.json else "\n".join([*report.sentences(), "Verified."])
-    sys.stdout.write(f"{shown}\n")
+    sys.stdout.write(told(found, as_json=args.json))
     return 0
+
+
+def told(found: Report, *, as_json: bool) -> str:
+    """What was verified, as text for a person or one JSON object."""
+    return f"{_as_json(found)}\n" if as_json else "\n".join([*found.sentences(), "Verified.\n"])
 
 
 def _as_json(report: Report) -> str:
@@ -1012,7 +1238,8 @@ def _as_json(report: Report) -> str:
     return json.dumps({"verified": what[type(report)], **facts}, default=bytes.hex)
 
 
-def _failure(failure: VerificationFailed, *, as_json: bool) -> str:
+def told_failure(failure: VerificationFailed, *, as_json: bool) -> str:
+    """What did not hold, likewise."""
     if as_json:
         facts = {"verified": False, "code": failure.code, "index": failure.index}
         return json.dumps({**facts, "message": str(failure)}) + "\n"

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from whoisgate.cli import demo, doctor, lookup, operate, policy, redact, verify
+from whoisgate.cli import demo, doctor, log, lookup, operate, policy, redact, verify
 from whoisgate.cli.output import fail
 from whoisgate.errors import WhoisgateError
 
@@ -31,6 +31,7 @@ app.command("redact")(redact.redact)
 app.command("doctor")(doctor.doctor)
 app.add_typer(policy.app, name="policy")
 app.command("verify")(verify.verify)
+app.add_typer(log.app, name="log")
 app.command("demo")(demo.demo)
 
 

@@ -48,6 +48,9 @@ def lookup(
         str | None, typer.Option(help="Elements asked for, separated by commas.")
     ] = None,
     urgency: Annotated[str | None, typer.Option(help="The ground of an urgent request.")] = None,
+    sealed_until: Annotated[
+        str | None, typer.Option(help="The date before which the registrant is not told.")
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
     evidence: Annotated[
         Path | None, typer.Option(help="Write answer, proof, policy and key as a zip.")
@@ -68,6 +71,7 @@ def lookup(
         case=case,
         elements=[e.strip() for e in elements.split(",")] if elements else None,
         urgency=urgency,
+        sealed_until=sealed_until,
     )
     with _client(server, token, key) as client:
         reply = client.ask(question)

@@ -1,8 +1,8 @@
 """``Disclosure-Request``: the words of a question in one structured field (RFC 9651).
 
-A dictionary of strings, ``purpose``, ``basis``, ``case``, ``urgency``, and one inner list of
-strings, ``elements``. Whatever is not exactly that is refused: another member, another type, a
-parameter, a member said twice. Nothing here judges the words; `Question.of` does.
+A dictionary of strings, ``purpose``, ``basis``, ``case``, ``urgency``, ``sealed_until``, and one
+inner list of strings, ``elements``. Whatever is not exactly that is refused: another member,
+another type, a parameter, a member said twice. Nothing here judges the words; `Question.of` does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from http_sfv.item import AllItemType, InnerList, Item
 from whoisgate.errors import MalformedQuestion
 
 MAX_BYTES: Final = 4096
-WORDS: Final = ("purpose", "basis", "case", "urgency")
+WORDS: Final = ("purpose", "basis", "case", "urgency", "sealed_until")
 ELEMENTS: Final = "elements"
 _KNOWN: Final = (*WORDS, ELEMENTS)
 
@@ -34,6 +34,7 @@ class DisclosureRequest:
     case: str | None = None
     elements: tuple[str, ...] | None = None
     urgency: str | None = None
+    sealed_until: str | None = None
 
 
 def parse(header: str) -> DisclosureRequest:

@@ -288,6 +288,7 @@ def _question(name: str, said: request.Said) -> Question:
         case=words.case,
         elements=words.elements,
         urgency=words.urgency,
+        sealed_until=words.sealed_until,
     )
 
 

@@ -14,44 +14,76 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from whoisgate.audit.note import Signer
 from whoisgate.audit.proof import signed_checkpoint
 from whoisgate.audit.tiles import new_tiles, nodes_of
-from whoisgate.audit.verify import Checkpoint, VerificationFailed, open_checkpoint
+from whoisgate.audit.verify import (
+    Checkpoint,
+    Keys,
+    VerificationFailed,
+    open_checkpoint,
+    parse_vkey,
+)
 from whoisgate.errors import StaleLog
 from whoisgate.stores import tables
+from whoisgate.stores.signing import SigningKeys
 
 _STEP = 1 << 16
+_ADVICE = (
+    "restore the newest database, or run `whoisgate log recover`; never delete the published log"
+)
 
 
-def guard(database: sqlite3.Connection, folder: Path, signer: Signer) -> Checkpoint | None:
+class Published(NamedTuple):
+    """Where the world reads the log; ``head`` is another copy of its checkpoint.
+
+    The copy belongs where no backup of the database reaches, so that both are never old together.
+    """
+
+    folder: Path
+    head: Path | None = None
+
+
+def guard(database: sqlite3.Connection, where: Published) -> Checkpoint | None:
     """The published checkpoint, None before the first.
 
-    Raises `StaleLog` when the database does not contain it, and `OSError`.
+    Raises `StaleLog` when the database does not contain it or the other copy, and `OSError`.
     """
+    ring = tuple(map(parse_vkey, tables.signers(database)))  # a retired key signed older trees
+    if where.head is not None:
+        _contained(database, where.head, ring)
+    return _contained(database, where.folder / "checkpoint", ring)
+
+
+def _contained(database: sqlite3.Connection, file: Path, ring: Keys) -> Checkpoint | None:
     try:
-        note = (folder / "checkpoint").read_text(encoding="utf-8", errors="replace")
+        note = file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
     try:
-        published = open_checkpoint(note, signer.verifier)
+        published = open_checkpoint(note, ring)
     except VerificationFailed as error:
-        raise StaleLog(f"the published checkpoint is not this log's: {error}") from None
+        raise StaleLog(
+            f"expected a `{file.name}` that this database's keys signed: {error}; {_ADVICE}"
+        ) from None
     if tables.root_at(database, published.size) != published.root:
         size = tables.head(database).edge.size
         raise StaleLog(
-            f"expected a database that contains the published tree of `{published.size}` entries, "
-            f"got one of `{size}` that does not: restore the newest database, never delete the "
-            "published log"
+            f"expected a database that contains the tree of `{published.size}` entries in "
+            f"`{file.name}`, got one of `{size}` that does not: {_ADVICE}"
         )
     return published
 
 
-def publish(database: sqlite3.Connection, folder: Path, signer: Signer) -> None:
-    """Bring the folder up to the database's head. Raises `StaleLog` or `OSError`."""
+def publish(database: sqlite3.Connection, where: Published, keys: SigningKeys) -> None:
+    """Bring the folder up to the database's head.
+
+    Raises `StaleLog`, `MissingKey` or `OSError`.
+    """
+    folder = where.folder
     with _locked(folder):
-        published = guard(database, folder, signer)
+        published = guard(database, where)
         old, head = published.size if published else 0, tables.head(database)
         if old == head.edge.size:
             return
@@ -60,8 +92,10 @@ def publish(database: sqlite3.Connection, folder: Path, signer: Signer) -> None:
             new = min(head.edge.size, old - old % _STEP + _STEP)
             outgrown += _write_tiles(database, folder, old, new)
             old = new
-        _write(folder / "checkpoint", signed_checkpoint(signer, old, head.root).encode())
-        _sync(folder)
+        note = signed_checkpoint(keys.current(database), old, head.root).encode()
+        for file in filter(None, (folder / "checkpoint", where.head)):
+            _write(file, note)
+            _sync(file.parent)
         # Only now: had the checkpoint not come to be, the next attempt would read them again.
         for directory in outgrown:
             shutil.rmtree(directory, ignore_errors=True)

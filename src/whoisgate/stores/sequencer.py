@@ -31,13 +31,15 @@ from whoisgate.audit.envelope import (
     seal_receipt,
     wrap_epoch,
 )
-from whoisgate.audit.note import Signer
 from whoisgate.audit.proof import receipt, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.tree import Grown, grow
 from whoisgate.audit.verify import leaf_hash
 from whoisgate.errors import ClockBehind, LogUnavailable, WhoisgateError
 from whoisgate.stores import shred, tables
+from whoisgate.stores.publish import Published
+from whoisgate.stores.settle import settlements
+from whoisgate.stores.signing import SigningKeys
 
 CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _CONTENTION: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -54,9 +56,9 @@ class Ledger:
     """What every process that appends to one log shares: files, keys, clock, randomness."""
 
     database: Path
-    folder: Path
+    published: Published
     shred: Path
-    signer: Signer
+    keys: SigningKeys
     recipients: Mapping[str, X25519PublicKey]
     tags: tables.Tags
     clock: Callable[[], datetime]
@@ -154,7 +156,7 @@ class Sequencer:
         for at, draft in enumerate(drafts):
             own = random[at * _RANDOM_BYTES : (at + 1) * _RANDOM_BYTES]
             try:
-                statements = tables.settlements(
+                statements = settlements(
                     self._database,
                     ledger.tags,
                     draft,
@@ -237,7 +239,8 @@ class Sequencer:
         )
 
     def _receipts(self, batch: _Batch, grown: Grown) -> list[Receipt | Exception]:
-        note = signed_checkpoint(self._ledger.signer, grown.edge.size, grown.root)
+        signer = self._ledger.keys.current(self._database)
+        note = signed_checkpoint(signer, grown.edge.size, grown.root)
         places = iter(enumerate(grown.proofs, batch.head.edge.size))
         return [
             line

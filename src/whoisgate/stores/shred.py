@@ -8,7 +8,8 @@ slot beyond the log's end means nothing and is overwritten by the next entry of 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from whoisgate.audit.envelope import SHRED_BYTES
@@ -24,15 +25,32 @@ def write(path: Path, first: int, secrets: Sequence[bytes]) -> None:
 
     The caller holds the log's write lock.
     """
+    with _durable(path) as handle:
+        _fill(handle, first, b"".join(secrets))
+
+
+@contextmanager
+def _durable(path: Path) -> Iterator[int]:
     handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        content, at = b"".join(secrets), first * SHRED_BYTES
-        while content:
-            written = os.pwrite(handle, content, at)
-            content, at = content[written:], at + written
+        yield handle
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _fill(handle: int, first: int, content: bytes) -> None:
+    at = first * SHRED_BYTES
+    while content:
+        written = os.pwrite(handle, content, at)
+        content, at = content[written:], at + written
+
+
+def erase(path: Path, entries: Iterable[int]) -> None:
+    """Overwrite the slots of these entries with zeros; durable on return. Raises `OSError`."""
+    with _durable(path) as handle:
+        for entry in entries:
+            _fill(handle, entry, bytes(SHRED_BYTES))
 
 
 def read(path: Path, index: int) -> bytes:

@@ -14,14 +14,14 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
@@ -37,7 +37,7 @@ from whoisgate.audit.envelope import (
 from whoisgate.audit.note import Signer
 from whoisgate.audit.proof import proof_text, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
-from whoisgate.audit.verify import parse_leaf, unb64url
+from whoisgate.audit.verify import parse_leaf, parse_vkey, unb64url
 from whoisgate.elements import element
 from whoisgate.errors import (
     FolderExists,
@@ -47,9 +47,10 @@ from whoisgate.errors import (
     WhoisgateError,
 )
 from whoisgate.middle import Granted
-from whoisgate.stores import publish, shred, tables
+from whoisgate.stores import publish, recovery, shred, tables
 from whoisgate.stores.crew import Crew
 from whoisgate.stores.sequencer import Ledger, Sequencer
+from whoisgate.stores.signing import SigningKeys
 
 NO_POLICY: Final = "0" * 64
 """The policy digest of the first entry, which no policy was in force for."""
@@ -60,6 +61,13 @@ class Pending(NamedTuple):
 
     entry: int
     logged_at: datetime
+
+
+class Seal(NamedTuple):
+    """A sealed entry and the date on which it is to be unsealed, or sealed further."""
+
+    entry: int
+    until: datetime
 
 
 class Opened(NamedTuple):
@@ -82,9 +90,11 @@ class ObligationDue(NamedTuple):
 class SQLiteLog:
     """An audit log in ``database``, published in ``folder``, erasable through ``shred_file``.
 
-    ``index_key`` keys the tags by which one person's entries are found; ``recipients`` are those
-    who can open envelopes. With ``create`` it makes both files and the first entry; raises
-    `FolderExists` if there is one of them. Otherwise nothing is opened before it is used.
+    ``signers`` gives the private keys at hand; ``head`` is where another copy of the published
+    checkpoint is kept. ``index_key`` keys the tags by which one person's entries are found;
+    ``recipients`` are those who can open envelopes. With ``create`` it makes both files and the
+    first entry; raises `FolderExists` if there is one of them. Otherwise nothing is opened before
+    it is used.
     """
 
     def __init__(
@@ -93,16 +103,17 @@ class SQLiteLog:
         folder: Path,
         shred_file: Path,
         *,
-        signer: Signer,
+        signers: Callable[[], Iterable[Signer]],
         recipients: Mapping[str, X25519PublicKey],
         index_key: bytes,
         clock: Callable[[], datetime],
         entropy: Callable[[int], bytes],
+        head: Path | None = None,
         create: bool = False,
     ) -> None:
         self._ledger = Ledger(
-            *(database, folder, shred_file, signer, dict(recipients)),
-            *(tables.Tags(index_key), clock, entropy),
+            *(database, publish.Published(folder, head), shred_file, SigningKeys(signers)),
+            *(dict(recipients), tables.Tags(index_key), clock, entropy),
         )
         self._crew: Crew | None = None
         self._held: list[tuple[Draft, Future[Receipt]]] | None = None
@@ -165,7 +176,8 @@ class SQLiteLog:
         with self._publishing:
             database = tables.connect(ledger.database)
             try:
-                publish.publish(database, ledger.folder, ledger.signer)
+                publish.publish(database, ledger.published, ledger.keys)
+                self._shred(database)
                 tables.checkpoint(database)
             except (OSError, sqlite3.Error, ValueError) as error:
                 raise LogUnavailable(f"the log cannot be published: {error}") from None
@@ -177,9 +189,9 @@ class SQLiteLog:
 
         Raises `ReceiptNotFound`, the same whatever does not match.
         """
-        signer = self._ledger.signer
         try:
             with self._reading() as database:
+                signer = self._ledger.keys.current(database)
                 leaf, envelope, stored = self._stored(database, index, requester)
                 secret = shred.read(self._ledger.shred, index)
                 size = tables.size_holding(database, index)
@@ -229,6 +241,38 @@ class SQLiteLog:
             )
             for number, entry, do, due, done in rows
         ]
+
+    def sealed(self) -> list[Seal]:
+        """The entries that are sealed, the first to be unsealed first."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT idx, until FROM sealed WHERE opened_by IS NULL ORDER BY until, idx"
+            ).fetchall()
+        return [Seal(entry, tables.from_us(until)) for entry, until in rows]
+
+    def about(self, what: Literal["domain", "requester"], name: str) -> list[int]:
+        """The entries about a domain, or of a requester's identity, that are not erased."""
+        with self._reading() as database:
+            rows = database.execute(
+                f"SELECT idx FROM vault WHERE {what} = ? ORDER BY idx",  # noqa: S608  a literal
+                (self._ledger.tags.tag(what, name),),
+            ).fetchall()
+        return [entry for (entry,) in rows]
+
+    def logged_before(self, moment: datetime) -> list[int]:
+        """The entries of earlier batches that are not erased."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT idx FROM vault WHERE idx < coalesce("
+                "(SELECT max(size) FROM head WHERE logged_at < ?), 0) ORDER BY idx",
+                (tables.to_us(moment),),
+            ).fetchall()
+        return [entry for (entry,) in rows]
+
+    def signing(self) -> tuple[str, ...]:
+        """The vkeys that sign the log now, the newest first."""
+        with self._reading() as database:
+            return tables.signing(database)
 
     def open_entry(self, index: int, key: X25519PrivateKey) -> Opened:
         """What an entry's envelope holds, for a recipient. Raises `UnknownEntry`.
@@ -282,16 +326,39 @@ class SQLiteLog:
             row = database.execute("SELECT text FROM policy WHERE digest = ?", (digest,)).fetchone()
         return str(row[0]) if row else None
 
+    def recover(self) -> tuple[int, int]:
+        """Take back what was published and the database lacks; the sizes before and after.
+
+        No other process may have the log open. Raises `StaleLog`, `LogUnavailable`, and
+        `verify.VerificationFailed` for a published log that is not sound.
+        """
+        ledger = self._ledger
+        database = tables.connect(ledger.database)
+        try:
+            ring = tuple(map(parse_vkey, tables.signers(database)))
+            return recovery.recover(database, ledger.published, ledger.shred, ring)
+        except (OSError, sqlite3.Error) as error:
+            raise LogUnavailable(f"the log cannot be recovered: {error}") from None
+        finally:
+            database.close()
+
+    def _shred(self, database: sqlite3.Connection) -> None:
+        """Overwrite the secrets of what was erased; again, if a process died before it could."""
+        if entries := tables.to_shred(database):
+            shred.erase(self._ledger.shred, entries)
+            tables.shredded(database, entries)
+
     def _create(self) -> None:
         ledger = self._ledger
         try:
             shred.create(ledger.shred)
-            tables.create(ledger.database)
+            signer = ledger.keys.first()
+            tables.create(ledger.database, signer.vkey)
         except FileExistsError:
             raise FolderExists(f"expected no log at `{ledger.database}`") from None
         except (OSError, sqlite3.Error) as error:
             raise LogUnavailable(f"no log can be made at `{ledger.database}`: {error}") from None
-        said = {"origin": ledger.signer.name, "vkey": ledger.signer.vkey}
+        said = {"origin": signer.name, "vkey": signer.vkey}
         self.append(Draft("inception", NO_POLICY, ledger.clock(), open=said)).result()
 
     # --- Threads and handles, made when needed and never carried over a fork ---
@@ -301,7 +368,7 @@ class SQLiteLog:
         ledger = self._ledger
         database = tables.connect(ledger.database)
         try:
-            publish.guard(database, ledger.folder, ledger.signer)
+            publish.guard(database, ledger.published)
         except BaseException as error:
             database.close()
             if isinstance(error, OSError | sqlite3.Error):

@@ -11,24 +11,17 @@ from __future__ import annotations
 
 import hmac
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from whoisgate.audit.draft import Draft, Grant
 from whoisgate.audit.tree import Edge
-from whoisgate.errors import (
-    ApprovalSpent,
-    BudgetSpent,
-    CredentialRefused,
-    FormatTooNew,
-    LogUnavailable,
-    UnknownEntry,
-)
+from whoisgate.audit.verify import parse_leaf
+from whoisgate.errors import FormatTooNew, LogUnavailable
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 BUSY_S: Final = 10.0
 """How long to wait for another process's transaction."""
 
@@ -36,10 +29,8 @@ _WAL_PAGES: Final = 16_000
 _WAL_LIMIT_PAGES: Final = 4 * _WAL_PAGES
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_DAY_US: Final = 86_400_000_000
 
-_SCHEMA: Final = f"""
-PRAGMA user_version = {SCHEMA_VERSION};
+_SCHEMA: Final = """
 CREATE TABLE entry (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL);
 CREATE TABLE vault (idx INTEGER PRIMARY KEY REFERENCES entry, epoch TEXT NOT NULL, domain BLOB,
     requester BLOB, receipt BLOB NOT NULL, envelope BLOB NOT NULL);
@@ -59,15 +50,27 @@ CREATE TABLE budget (day INTEGER, requester BLOB, spent INTEGER NOT NULL,
     PRIMARY KEY (day, requester)) WITHOUT ROWID;
 CREATE TABLE policy (digest TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 """
+_SINCE_2: Final = """
+CREATE TABLE signer (vkey TEXT PRIMARY KEY, since INTEGER NOT NULL, retired_by INTEGER)
+    WITHOUT ROWID;
+CREATE TABLE erased (idx INTEGER PRIMARY KEY, erased_by INTEGER NOT NULL,
+    shredded INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE sealed (idx INTEGER PRIMARY KEY, until INTEGER NOT NULL, opened_by INTEGER);
+"""
+_MIGRATE: Final = {1: _SINCE_2}
+"""What each format lacks of the next."""
 
 
-def create(path: Path) -> None:
-    """A database without entries; raises `FileExistsError` or `OSError`."""
+def create(path: Path, vkey: str) -> None:
+    """A database without entries, signed by ``vkey``; raises `FileExistsError` or `OSError`."""
     path.touch(mode=0o600, exist_ok=False)
     database = sqlite3.connect(path, isolation_level=None)
     try:
         database.execute("PRAGMA journal_mode = WAL")
-        database.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+        database.executescript(
+            f"BEGIN;{_SCHEMA}{_SINCE_2}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+        )
+        database.execute("INSERT INTO signer VALUES (?, 0, NULL)", (vkey,))
     finally:
         database.close()
 
@@ -99,6 +102,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     try:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA secure_delete = ON")
         database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_LIMIT_PAGES}")
     except sqlite3.Error as error:
         raise LogUnavailable(f"the log database `{path}` cannot be read: {error}") from None
@@ -106,6 +110,25 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         raise FormatTooNew(f"expected a log of format `{SCHEMA_VERSION}`, got `{version}`")
     if version < 1:
         raise LogUnavailable(f"expected a log database at `{path}`, got another file")
+    if version < SCHEMA_VERSION:
+        _migrate(database, path)
+
+
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
+    """Bring an older database up to this format; whole, or not at all."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        for step in range(version, SCHEMA_VERSION):
+            for statement in _MIGRATE[step].split(";")[:-1]:
+                database.execute(statement)
+        if version < SCHEMA_VERSION:  # another process may have been first
+            first = parse_leaf(leaves(database, 0, 1)[0]).open or {}
+            database.execute("INSERT INTO signer VALUES (?, 0, NULL)", (first.get("vkey"),))
+            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        database.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise LogUnavailable(f"the log database `{path}` cannot be migrated: {error}") from None
 
 
 def checkpoint(database: sqlite3.Connection) -> None:
@@ -180,86 +203,24 @@ def leaves(database: sqlite3.Connection, start: int, stop: int) -> list[bytes]:
     return [leaf for (leaf,) in rows]
 
 
-Statement = tuple[str, Sequence[object]]
+def signing(database: sqlite3.Connection) -> tuple[str, ...]:
+    """The vkeys that sign the log now, the newest first."""
+    rows = database.execute(
+        "SELECT vkey FROM signer WHERE retired_by IS NULL ORDER BY since DESC"
+    ).fetchall()
+    return tuple(vkey for (vkey,) in rows)
 
 
-def settlements(
-    database: sqlite3.Connection, tags: Tags, draft: Draft, index: int, now: datetime
-) -> list[Statement]:
-    """The writes beside the entry itself that make a draft whole, not yet executed.
-
-    Raises what forbids this draft: `CredentialRefused`, `BudgetSpent`, `ApprovalSpent` or
-    `UnknownEntry`. Reads only, so that a draft refused leaves no trace.
-    """
-    if draft.valid_until is not None and draft.valid_until <= now:
-        raise CredentialRefused("the credential ended before the entry was logged")
-    statements: list[Statement] = []
-    if draft.budget is not None:
-        statements.append(_debit(database, tags, draft, draft.budget, now))
-    if draft.uses is not None:
-        approval = (draft.uses, tags.tag("question", draft.question))
-        statements.append(_use(database, approval, index, now))
-    if draft.grants is not None:
-        statements.append(_grant(database, draft.grants, index))
-    if draft.done is not None:
-        statements.append(_done(database, draft.done, now))
-    if draft.kind == "pending":
-        question = tags.tag("question", draft.question)
-        statements.append((
-            "INSERT INTO pending (idx, question, logged_at) VALUES (?, ?, ?)",
-            (index, question, to_us(now)),
-        ))  # fmt: skip
-    statements.extend(
-        (
-            "INSERT INTO obligation (idx, do, due_at) VALUES (?, ?, ?)",
-            (index, str(due.do), to_us(now + due.after)),
-        )
-        for due in draft.dues
-    )
-    return statements
+def signers(database: sqlite3.Connection) -> tuple[str, ...]:
+    """The vkeys that ever signed the log."""
+    return tuple(vkey for (vkey,) in database.execute("SELECT vkey FROM signer"))
 
 
-def _debit(
-    database: sqlite3.Connection, tags: Tags, draft: Draft, budget: int, now: datetime
-) -> Statement:
-    account = (to_us(now) // _DAY_US, tags.tag("requester", draft.requester))
-    row = database.execute(
-        "SELECT spent FROM budget WHERE day = ? AND requester = ?", account
-    ).fetchone()
-    if (row[0] if row else 0) >= budget:
-        raise BudgetSpent(f"expected at most `{budget}` questions a day that release nothing")
-    spend = (
-        "INSERT INTO budget (day, requester, spent) VALUES (?, ?, 1)"
-        " ON CONFLICT (day, requester) DO UPDATE SET spent = spent + 1"
-    )
-    return spend, account
+def to_shred(database: sqlite3.Connection) -> list[int]:
+    """Entries that were erased and whose secrets may still stand in the shred file."""
+    return [idx for (idx,) in database.execute("SELECT idx FROM erased WHERE NOT shredded")]
 
 
-def _use(
-    database: sqlite3.Connection, approval: tuple[int, bytes], index: int, now: datetime
-) -> Statement:
-    if not database.execute(
-        "SELECT 1 FROM pending WHERE idx = ? AND question = ? AND used_by IS NULL AND expires > ?",
-        (*approval, to_us(now)),
-    ).fetchone():
-        raise ApprovalSpent(f"the approval of question `{approval[0]}` was used or ran out")
-    return "UPDATE pending SET used_by = ? WHERE idx = ?", (index, approval[0])
-
-
-def _grant(database: sqlite3.Connection, grant: Grant, index: int) -> Statement:
-    if not database.execute(
-        "SELECT 1 FROM pending WHERE idx = ? AND granted_by IS NULL", (grant.entry,)
-    ).fetchone():
-        raise UnknownEntry(f"expected a question that waits for approval, got `{grant.entry}`")
-    return (
-        "UPDATE pending SET granted_by = ?, elements = ?, expires = ? WHERE idx = ?",
-        (index, " ".join(grant.elements), to_us(grant.expires), grant.entry),
-    )
-
-
-def _done(database: sqlite3.Connection, obligation: int, now: datetime) -> Statement:
-    if not database.execute(
-        "SELECT 1 FROM obligation WHERE id = ? AND done_at IS NULL", (obligation,)
-    ).fetchone():
-        raise UnknownEntry(f"expected an obligation still to be done, got `{obligation}`")
-    return "UPDATE obligation SET done_at = ? WHERE id = ?", (to_us(now), obligation)
+def shredded(database: sqlite3.Connection, entries: Iterable[int]) -> None:
+    """Note that the secrets of these entries are gone."""
+    database.executemany("UPDATE erased SET shredded = 1 WHERE idx = ?", [(e,) for e in entries])

@@ -1,0 +1,196 @@
+"""``whoisgate log``: open, erase, unseal, rotate, recover. Each leaves an entry that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from whoisgate import operations
+from whoisgate.app import Folder
+from whoisgate.audit.draft import JSON
+from whoisgate.cli.output import AsJSON, print_json
+from whoisgate.stores.sqlite import SQLiteLog
+
+app = typer.Typer(
+    help="Care for the audit log; each command leaves an entry.", no_args_is_help=True
+)
+
+InFolder = Annotated[Path, typer.Option("--dir", help="The gate's folder.")]
+Entries = Annotated[list[int] | None, typer.Argument(help="Numbers of entries.")]
+Domain = Annotated[str | None, typer.Option(help="Every entry about this domain.")]
+Requester = Annotated[
+    str | None, typer.Option(help="Every entry of this requester, as AUTHORITY/PERSON.")
+]
+By = Annotated[str, typer.Option(help="Who does it.")]
+Reason = Annotated[str, typer.Option(help="Why; committed, never shown.")]
+
+
+@app.command("open")
+def open_(
+    by: By,
+    reason: Reason,
+    entries: Entries = None,
+    domain: Domain = None,
+    requester: Requester = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The operator's private key, if it is not in the folder.")
+    ] = None,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Show what entries hold, once an entry says who looked."""
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        chosen = _chosen(log, entries, domain, requester)
+        opened = operations.open_entries(gate, log, chosen, by=by, reason=reason, key_file=key)
+    rows: list[dict[str, JSON]] = [
+        {"entry": entry, "fields": content.fields, "sealed": content.sealed}
+        for entry, content in zip(chosen, opened, strict=True)
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    for entry, content in zip(chosen, opened, strict=True):
+        typer.echo(f"entry {entry}")
+        for name, value in content.fields.items():
+            if value is not None:
+                typer.echo(f"  {name}: {ascii(value) if isinstance(value, str) else value}")
+    if not rows:
+        typer.echo("no entry")
+
+
+@app.command()
+def erase(
+    by: By,
+    approved_by: Annotated[str, typer.Option(help="Who approved it.")],
+    why: Annotated[
+        str, typer.Option(help=f"One of {', '.join(operations.ERASURE_REASONS)}; shown in clear.")
+    ],
+    entries: Entries = None,
+    domain: Domain = None,
+    requester: Requester = None,
+    retention: Annotated[
+        bool, typer.Option("--retention", help="Every entry older than the configuration keeps.")
+    ] = False,
+    note: Annotated[str, typer.Option(help="More on why; committed, never shown.")] = "",
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Make entries unreadable for good, in old copies too.
+
+    Their place in the log and every proof stay. What is under a hold is refused.
+    """
+    gate = Folder.at(folder)
+    if why not in operations.ERASURE_REASONS:
+        raise typer.BadParameter(f"--why: expected {', '.join(operations.ERASURE_REASONS)}")
+    with gate.opened() as log:
+        chosen = (
+            operations.outlived(gate, log)
+            if retention
+            else _chosen(log, entries, domain, requester)
+        )
+        receipt = operations.erase(
+            gate, log, chosen, reason=why, by=by, approved_by=approved_by, note=note
+        )
+    if as_json:
+        print_json({"erased": chosen, "entry": receipt.index})
+    else:
+        typer.echo(f"{len(chosen)} entries erased; logged as entry {receipt.index}")
+
+
+@app.command()
+def unseal(
+    entry: Annotated[int | None, typer.Argument(help="The number of a sealed entry.")] = None,
+    by: Annotated[str, typer.Option(help="Who does it.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; committed, never shown.")] = "",
+    until: Annotated[
+        datetime | None, typer.Option(help="Seal it further, until this date (UTC).")
+    ] = None,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Unseal an entry, seal it further, or list the sealed ones."""
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        if entry is None:
+            _list_sealed(log, as_json=as_json)
+            return
+        if not by or not reason:
+            raise typer.BadParameter("expected --by and --reason")
+        end = until and operations.end_of(until.date())
+        receipt = operations.unseal(gate, log, entry, by=by, reason=reason, until=end)
+    if as_json:
+        print_json({"unsealed" if end is None else "extended": entry, "entry": receipt.index})
+    else:
+        done = "unsealed" if end is None else f"sealed until {end:%Y-%m-%d}"
+        typer.echo(f"entry {entry} {done}; logged as entry {receipt.index}")
+
+
+@app.command()
+def rotate(
+    finish: Annotated[
+        bool, typer.Option("--finish", help="End the overlap: the older key signs no more.")
+    ] = False,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Put a new signing key beside the old one, signed by both."""
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        key = operations.retire(gate, log) if finish else operations.rotate(gate, log)
+    if as_json:
+        print_json({"retired" if finish else "added": key.text})
+    elif finish:
+        typer.echo(f"this key signs no more, and its private half is deleted:\n  {key.text}")
+    else:
+        typer.echo(f"both keys sign from now on; publish the new one, for everybody:\n  {key.text}")
+        typer.echo("when they have it: whoisgate log rotate --finish")
+
+
+@app.command()
+def recover(
+    by: By,
+    reason: Reason,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Go on from an old database; stop every gateway first.
+
+    What was published since is taken back from the tiles. Envelopes written since are lost, and
+    approvals are void.
+    """
+    before, after = operations.recover(Folder.at(folder), by=by, reason=reason)
+    if as_json:
+        print_json({"from": before, "to": after})
+    elif before == after:
+        typer.echo(f"nothing to recover: the database holds all {after} published entries")
+    else:
+        typer.echo(
+            f"{after - before} entries taken back from the published log, without their envelopes;"
+            "\nall approvals are void"
+        )
+
+
+def _chosen(
+    log: SQLiteLog, entries: Sequence[int] | None, domain: str | None, requester: str | None
+) -> list[int]:
+    if sum((bool(entries), domain is not None, requester is not None)) != 1:
+        raise typer.BadParameter("expected numbers of entries, --domain or --requester")
+    if domain is not None:
+        return log.about("domain", domain)
+    return log.about("requester", requester) if requester is not None else list(entries or ())
+
+
+def _list_sealed(log: SQLiteLog, *, as_json: bool) -> None:
+    seals = log.sealed()
+    if as_json:
+        print_json([{"entry": s.entry, "until": s.until.isoformat()} for s in seals])
+        return
+    for seal in seals:
+        typer.echo(f"{seal.entry}  until {seal.until:%Y-%m-%d}")
+    if not seals:
+        typer.echo("no entry is sealed")

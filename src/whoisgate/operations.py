@@ -1,0 +1,182 @@
+"""What an operator does to the audit log: open, erase, unseal, change the key.
+
+Each leaves an entry of its own, in the transaction that does it. Who does it, why and to which
+entries is committed and not shown: an entry in clear would tell a registrant that there was
+something to open or erase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Final
+
+from whoisgate import app
+from whoisgate.app import Folder
+from whoisgate.audit.draft import (
+    JSON,
+    Draft,
+    Erased,
+    NewKey,
+    RetiredKey,
+    Settlement,
+    Unsealed,
+)
+from whoisgate.audit.note import key_change
+from whoisgate.audit.receipt import Receipt
+from whoisgate.audit.verify import VerifierKey, parse_vkey
+from whoisgate.errors import EntryHeld, UnknownEntry
+from whoisgate.stores.sqlite import Opened, SQLiteLog
+
+ERASURE_REASONS: Final = ("request", "retention", "order", "mistake")
+"""Why entries are erased: all that the public log says of it."""
+
+
+def _logged(
+    folder: Folder, log: SQLiteLog, kind: str, outcome: str, detail: Mapping[str, JSON], *,
+    settles: Settlement | None = None, said: Mapping[str, JSON] | None = None,
+) -> Receipt:  # fmt: skip
+    """An operator's entry: what was done is committed, ``said`` stands in clear."""
+    fields: dict[str, JSON] = {"outcome": outcome, "detail": detail}
+    digest, now = folder.policy.digest, app.utc_now()
+    return log.append(Draft(kind, digest, now, fields, open=said, settles=settles)).result()
+
+
+# --- Opening --------------------------------------------------------------------------------
+
+
+def open_entries(
+    folder: Folder, log: SQLiteLog, entries: Sequence[int], *, by: str, reason: str,
+    key_file: Path | None = None,
+) -> list[Opened]:  # fmt: skip
+    """What the envelopes of these entries hold, after an entry that says so.
+
+    Raises `MissingKey` before anything is logged, and `UnknownEntry` for one that does not open.
+    """
+    key = folder.operator_key(key_file)
+    if entries:
+        detail: dict[str, JSON] = {"entries": list(entries), "by": by, "reason": reason}
+        _logged(folder, log, "opened", "opened", detail)
+    return [log.open_entry(entry, key) for entry in entries]
+
+
+# --- Erasing --------------------------------------------------------------------------------
+
+
+def erase(
+    folder: Folder, log: SQLiteLog, entries: Sequence[int], *,
+    reason: str, by: str, approved_by: str, note: str = "",
+) -> Receipt:  # fmt: skip
+    """Erase the envelopes of these entries for good; the entry that says so.
+
+    There is an entry also where there was nothing to erase, for its absence would tell. Returns
+    once the shred secrets are overwritten. Raises `EntryHeld` and `UnknownEntry`, and then nothing
+    is erased.
+    """
+    if reason not in ERASURE_REASONS:
+        raise ValueError(f"expected one of {', '.join(ERASURE_REASONS)}")
+    if kept := held(folder, log) & set(entries):
+        raise EntryHeld(f"entry `{min(kept)}` is under a hold: see [[hold]] in whoisgate.toml")
+    detail: dict[str, JSON] = {
+        "entries": list(entries), "by": by, "approved_by": approved_by, "note": note,
+    }  # fmt: skip
+    erased = Erased(tuple(entries))
+    receipt = _logged(
+        folder, log, "erasure", "erased", detail, settles=erased, said={"reason": reason}
+    )
+    log.publish()  # overwrites the secrets
+    return receipt
+
+
+def held(folder: Folder, log: SQLiteLog) -> set[int]:
+    """The entries that a hold keeps now."""
+    now, kept = app.utc_now(), set[int]()
+    for hold in folder.config.hold:
+        if now < hold.until:
+            kept.update(hold.entries)
+            kept.update(log.about("domain", hold.domain) if hold.domain else ())
+            kept.update(log.about("requester", hold.requester) if hold.requester else ())
+    return kept
+
+
+def outlived(folder: Folder, log: SQLiteLog) -> list[int]:
+    """The entries older than the configuration keeps them; neither held nor sealed."""
+    days = folder.config.log.keep_envelopes_days
+    old = log.logged_before(app.utc_now() - timedelta(days=days))
+    kept = held(folder, log) | {seal.entry for seal in log.sealed()}
+    return [entry for entry in old if entry not in kept]
+
+
+# --- Seals ----------------------------------------------------------------------------------
+
+
+def unseal(
+    folder: Folder, log: SQLiteLog, entry: int, *,
+    by: str, reason: str, until: datetime | None = None,
+) -> Receipt:  # fmt: skip
+    """Unseal an entry, or seal it further ``until`` another date: an entry of its own."""
+    kind, outcome = ("unseal", "unsealed") if until is None else ("extend", "extended")
+    detail: dict[str, JSON] = {
+        "entry": entry, "by": by, "reason": reason,
+        "sealed_until": until.isoformat() if until else None,
+    }  # fmt: skip
+    return _logged(folder, log, kind, outcome, detail, settles=Unsealed(entry, until))
+
+
+def end_of(day: date) -> datetime:
+    """The last moment of a date in UTC."""
+    return datetime.combine(day, time.max, UTC)
+
+
+# --- Recovering -----------------------------------------------------------------------------
+
+
+def recover(folder: Folder, *, by: str, reason: str) -> tuple[int, int]:
+    """Bring an old database up to the published log: the sizes before and after.
+
+    Where they differ, an entry says so. Raises `StaleLog` for a fork, and for a published log that
+    is itself older than the copy of its checkpoint.
+    """
+    log = folder.log()
+    try:
+        before, after = log.recover()
+        if before != after:
+            said = {"from": before, "to": after}
+            detail: dict[str, JSON] = {"by": by, "reason": reason}
+            _logged(folder, log, "recovery", "recovered", detail, said=said)
+    finally:
+        log.close()
+    return before, after
+
+
+# --- The signing key ------------------------------------------------------------------------
+
+
+def rotate(folder: Folder, log: SQLiteLog) -> VerifierKey:
+    """Put a new signing key beside the one in force, signed by both; the new key.
+
+    From here on both sign. `retire` ends that. Raises `UnknownEntry` while there are two already.
+    """
+    signing = log.signing()
+    if len(signing) > 1:
+        raise UnknownEntry(f"expected one signing key: retire `{signing[-1]}` first")
+    old = next(s for s in folder.signing_keys().values() if s.vkey == signing[0])
+    new = folder.add_signing_key()
+    _logged(folder, log, "key", "added", {}, settles=NewKey(new.vkey), said=key_change(old, new))
+    (folder.path / "keys" / "log.vkey").write_text(new.vkey + "\n")
+    return new.verifier
+
+
+def retire(folder: Folder, log: SQLiteLog) -> VerifierKey:
+    """End the overlap: the older key signs no more, and its private half is deleted."""
+    signing = log.signing()
+    if len(signing) < 2:  # noqa: PLR2004  the old one and the new
+        raise UnknownEntry("expected two signing keys: `whoisgate log rotate` adds one")
+    old = parse_vkey(signing[-1])
+    said = {"retired": old.text}
+    _logged(folder, log, "key", "retired", {}, settles=RetiredKey(old.text), said=said)
+    for file, signer in folder.signing_keys().items():
+        if signer.vkey == old.text:
+            file.unlink()
+    return old

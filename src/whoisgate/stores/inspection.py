@@ -1,0 +1,266 @@
+"""Verifying a log in its database: entries, heads, vault, and with a recipient's key the envelopes.
+
+Reads a copy of ``whoisgate.db`` (and of ``shred.slots``, to open envelopes) and writes nothing.
+What a database alone cannot show is a signature: the signed checkpoint comes from the published
+folder, or from whoever kept one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from whoisgate.audit.draft import JSON
+from whoisgate.audit.entry import openings_of
+from whoisgate.audit.envelope import Unopened, entry_keys, open_with_keys, unwrap_epoch
+from whoisgate.audit.tree import Edge
+from whoisgate.audit.verify import (
+    Entries,
+    Keys,
+    LogReport,
+    VerificationFailed,
+    b64url,
+    leaf_hash,
+    node_hash,
+    opening_digest,
+    parse_checkpoint,
+    report,
+    unb64url,
+)
+from whoisgate.stores import shred
+
+Progress = Callable[[int, int], None]
+
+
+class Recipient(NamedTuple):
+    """Who may open envelopes: a private key, and the copy of the shred file to do it with."""
+
+    key: X25519PrivateKey
+    shred: Path
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VaultReport:
+    """A sound database; ``opened`` envelopes hold what their entries commit to."""
+
+    log: LogReport
+    envelopes: int
+    erased: int
+    lost: int
+    opened: int | None = None
+    sealed: int = 0
+
+    def sentences(self) -> list[str]:
+        """What was shown, one sentence per check."""
+        told = self.log.sentences()
+        told.append(f"{self.envelopes} envelopes are those that their entries name.")
+        if self.erased:
+            told.append(f"{self.erased} envelopes were erased, each under an entry that says so.")
+        if self.lost:
+            told.append(f"{self.lost} envelopes were lost before a recovery that says so.")
+        if self.opened is not None:
+            told.append(f"{self.opened} envelopes hold what their entries commit to.")
+            told.append(f"{self.sealed} entries are sealed, none beyond its date.")
+        return told
+
+
+class _Tree:
+    """A growing tree kept as its edge; gives the root after each entry."""
+
+    def __init__(self) -> None:
+        self.size, self._hashes = 0, list[bytes]()
+
+    def add(self, leaf: bytes) -> None:
+        node, size = leaf_hash(leaf), self.size
+        while size & 1:
+            node, size = node_hash(self._hashes.pop(), node), size >> 1
+        self._hashes.append(node)
+        self.size += 1
+
+    def root(self) -> bytes:
+        return self.edge().root()
+
+    def edge(self) -> Edge:
+        return Edge(self.size, tuple(self._hashes))
+
+
+@dataclass(slots=True)
+class _Vault:
+    """What the envelopes say, entry by entry, to their recipient."""
+
+    database: sqlite3.Connection
+    recipient: Recipient
+    opened: int = 0
+    erased: set[int] = field(default_factory=set)
+    seals: dict[int, datetime] = field(default_factory=dict)
+    _epochs: dict[str, bytes] = field(default_factory=dict)
+
+    def open(self, index: int, nonce: str, digests: str, epoch: str, envelope: bytes) -> None:
+        """Open one envelope, and compare it with what its entry commits to."""
+        secret = shred.read(self.recipient.shred, index)
+        try:
+            keys = entry_keys(self._epoch(epoch), secret, unb64url(nonce))
+            fields, _ = open_with_keys(envelope, unb64url(nonce), keys)
+            openings = openings_of(fields, keys)
+        except (Unopened, ValueError, KeyError):
+            raise VerificationFailed("WG424", "the envelope does not open", index) from None
+        if not {opening_digest(each) for each in openings} <= set(digests.split('","')):
+            raise VerificationFailed("WG424", "the envelope is not what is committed", index)
+        self.opened += 1
+        self._note(index, fields)
+
+    def _epoch(self, name: str) -> bytes:
+        if name not in self._epochs:
+            wrapped = self.database.execute("SELECT wrapped FROM epoch WHERE id = ?", (name,))
+            for (each,) in wrapped:
+                try:
+                    self._epochs[name] = unwrap_epoch(each, name, self.recipient.key)
+                except Unopened:
+                    continue
+        return self._epochs[name]
+
+    def _note(self, index: int, fields: Mapping[str, JSON]) -> None:
+        kind, detail = fields["kind"], fields["detail"]
+        if not isinstance(detail, Mapping):
+            return
+        entries, entry = detail.get("entries"), detail.get("entry")
+        until = _end_of(detail.get("sealed_until"))
+        if kind == "erasure" and isinstance(entries, list):
+            self.erased.update(each for each in entries if isinstance(each, int))
+        elif kind in {"unseal", "extend"} and isinstance(entry, int):
+            self._in_time(entry, datetime.fromisoformat(str(fields["logged_at"])))
+            self.seals.pop(entry, None)
+            if until:
+                self.seals[entry] = until
+        elif until:
+            self.seals[index] = until
+
+    def _in_time(self, entry: int, at: datetime) -> None:
+        if entry in self.seals and self.seals[entry] < at:
+            what = "the entry was sealed beyond its date before it was unsealed or extended"
+            raise VerificationFailed("WG425", what, entry)
+
+    def close(self) -> None:
+        """Raises for a seal whose date has passed."""
+        for entry in sorted(self.seals.keys() - self.erased):
+            if self.seals[entry] < self.recipient.now:
+                what = "the entry is sealed beyond its date, neither unsealed nor extended"
+                raise VerificationFailed("WG425", what, entry)
+
+
+def inspect(
+    database: Path,
+    note: str,
+    keys: Keys,
+    progress: Progress | None = None,
+    recipient: Recipient | None = None,
+) -> VaultReport:
+    """Check every row of a log's database, and that the signed ``note`` is over its beginning.
+
+    Raises `VerificationFailed` naming the first bad entry, and `sqlite3.Error` for no database.
+    """
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+        return _Inspection(opened, keys, recipient).run(note, progress)
+
+
+class _Inspection:
+    """One pass over all rows."""
+
+    def __init__(
+        self, database: sqlite3.Connection, keys: Keys, recipient: Recipient | None
+    ) -> None:
+        self.database, self.keys = database, keys
+        self.entries, self.tree = Entries(keys), _Tree()
+        self.vault = _Vault(database, recipient) if recipient else None
+        self.envelopes = 0
+        self.missing: list[int] = []
+        self.recovered: list[range] = []
+
+    def run(self, note: str, progress: Progress | None) -> VaultReport:
+        database, tree = self.database, self.tree
+        signed = parse_checkpoint(note.rpartition("\n\n")[0] + "\n")
+        (size,) = database.execute("SELECT count(*) FROM entry").fetchone()
+        heads = database.execute("SELECT size, root, edge FROM head ORDER BY size")
+        head, shown = heads.fetchone(), None
+        for row in database.execute(
+            "SELECT entry.idx, leaf, epoch, envelope FROM entry LEFT JOIN vault USING (idx)"
+            " ORDER BY entry.idx"
+        ):
+            self._entry(*row)
+            if head and head[0] == tree.size:
+                if head[1:] != (tree.root(), tree.edge().to_bytes()):
+                    raise VerificationFailed("WG419", "a head is not the entries'", tree.size - 1)
+                head = heads.fetchone()
+            if tree.size == signed.size:
+                shown = self._shown(note, unsigned=size - tree.size)
+            if progress and (not tree.size % 1000 or tree.size == size):
+                progress(tree.size, size)
+        if head or shown is None or tree.size != size:
+            raise VerificationFailed("WG422", "the database does not hold the whole signed tree")
+        return self._report(shown)
+
+    def _shown(self, note: str, *, unsigned: int) -> LogReport:
+        signed = self.entries.signed(note)
+        if signed.root != self.tree.root():
+            raise VerificationFailed("WG419", "the entries do not hash to the signed root")
+        return report(self.entries, signed, self.keys, unsigned=unsigned)
+
+    def _entry(self, index: int, leaf: bytes, epoch: str | None, envelope: bytes | None) -> None:
+        if index != self.tree.size:
+            raise VerificationFailed("WG418", "the database has no such entry", self.tree.size)
+        match = self.entries.read(leaf, index)
+        digests, digest, _, kind, nonce, public, _ = match.groups()
+        if kind == b"recovery":
+            said = json.loads(public)
+            self.recovered.append(range(said["from"], said["to"]))
+        self.tree.add(leaf)
+        if envelope is None:
+            self.missing.append(index)
+            return
+        self.envelopes += 1
+        if b64url(hashlib.sha256(envelope).digest()) != digest.decode():
+            raise VerificationFailed("WG424", "the envelope is not the one that is named", index)
+        if self.vault:
+            self.vault.open(index, nonce.decode(), digests.decode(), str(epoch), envelope)
+
+    def _report(self, shown: LogReport) -> VaultReport:
+        vault, told = self.vault, self._erased()
+        lost = [i for i in self.missing if any(i in each for each in self.recovered)]
+        gone = [i for i in self.missing if i not in told]
+        if unknown := sorted(set(gone) - set(lost)):
+            what = "the envelope is missing, and no erasure says so"
+            raise VerificationFailed("WG424", what, unknown[0])
+        if vault:
+            vault.close()
+        counts = (self.envelopes, len(self.missing) - len(gone), len(gone))
+        return VaultReport(
+            shown, *counts, vault.opened if vault else None, len(vault.seals) if vault else 0
+        )
+
+    def _erased(self) -> set[int]:
+        """What erasures name: to their recipient by their envelopes, else by the table.
+
+        A recovery loses the envelopes of erasures; then the table alone knows.
+        """
+        if self.vault and not self.recovered:
+            return self.vault.erased
+        return {idx for (idx,) in self.database.execute("SELECT idx FROM erased")}
+
+
+def _end_of(day: JSON) -> datetime | None:
+    """The end of a date in UTC; a moment stands for itself."""
+    if not isinstance(day, str):
+        return None
+    if "T" in day:
+        return datetime.fromisoformat(day)
+    return datetime.combine(date.fromisoformat(day), time.max, UTC)

@@ -1,0 +1,189 @@
+"""What an entry changes beside itself, in its transaction: budgets, approvals, duties, keys, seals.
+
+Reads, and gives the writes: a draft that must not be logged leaves no trace. Nothing here
+commits.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from functools import singledispatch
+from typing import Final
+
+from whoisgate.audit.draft import (
+    Done,
+    Draft,
+    Erased,
+    Grant,
+    NewKey,
+    RetiredKey,
+    Settlement,
+    Unsealed,
+)
+from whoisgate.errors import ApprovalSpent, BudgetSpent, CredentialRefused, UnknownEntry
+from whoisgate.stores.tables import Tags, to_us
+
+_DAY_US: Final = 86_400_000_000
+
+Statement = tuple[str, Sequence[object]]
+
+
+def settlements(
+    database: sqlite3.Connection, tags: Tags, draft: Draft, index: int, now: datetime
+) -> list[Statement]:
+    """The writes beside entry ``index`` that make a draft whole, not yet executed.
+
+    Raises what forbids this draft: `CredentialRefused`, `BudgetSpent`, `ApprovalSpent` or
+    `UnknownEntry`.
+    """
+    if draft.valid_until is not None and draft.valid_until <= now:
+        raise CredentialRefused("the credential ended before the entry was logged")
+    statements: list[Statement] = []
+    if draft.budget is not None:
+        statements.append(_debit(database, tags, draft, draft.budget, now))
+    if draft.uses is not None:
+        approval = (draft.uses, tags.tag("question", draft.question))
+        statements.append(_use(database, approval, index, now))
+    if draft.settles is not None:
+        statements += _settle(draft.settles, database, index, now)
+    if draft.kind == "pending":
+        question = tags.tag("question", draft.question)
+        statements.append((
+            "INSERT INTO pending (idx, question, logged_at) VALUES (?, ?, ?)",
+            (index, question, to_us(now)),
+        ))  # fmt: skip
+    sealed = draft.sealed_until and to_us(draft.sealed_until)
+    if sealed:
+        statements.append(("INSERT INTO sealed (idx, until) VALUES (?, ?)", (index, sealed)))
+    for due in draft.dues:
+        wait = sealed if sealed and due.do == NOTICE else 0
+        statements.append((
+            "INSERT INTO obligation (idx, do, due_at) VALUES (?, ?, ?)",
+            (index, str(due.do), max(to_us(now + due.after), wait)),
+        ))  # fmt: skip
+    return statements
+
+
+NOTICE: Final = "notify_registrant"
+"""The duty that waits for a seal's end."""
+
+
+def _debit(
+    database: sqlite3.Connection, tags: Tags, draft: Draft, budget: int, now: datetime
+) -> Statement:
+    account = (to_us(now) // _DAY_US, tags.tag("requester", draft.requester))
+    row = database.execute(
+        "SELECT spent FROM budget WHERE day = ? AND requester = ?", account
+    ).fetchone()
+    if (row[0] if row else 0) >= budget:
+        raise BudgetSpent(f"expected at most `{budget}` questions a day that release nothing")
+    spend = (
+        "INSERT INTO budget (day, requester, spent) VALUES (?, ?, 1)"
+        " ON CONFLICT (day, requester) DO UPDATE SET spent = spent + 1"
+    )
+    return spend, account
+
+
+def _use(
+    database: sqlite3.Connection, approval: tuple[int, bytes], index: int, now: datetime
+) -> Statement:
+    if not database.execute(
+        "SELECT 1 FROM pending WHERE idx = ? AND question = ? AND used_by IS NULL AND expires > ?",
+        (*approval, to_us(now)),
+    ).fetchone():
+        raise ApprovalSpent(f"the approval of question `{approval[0]}` was used or ran out")
+    return "UPDATE pending SET used_by = ? WHERE idx = ?", (index, approval[0])
+
+
+@singledispatch
+def _settle(
+    settles: Settlement, _database: sqlite3.Connection, _index: int, _now: datetime
+) -> list[Statement]:
+    raise TypeError(f"expected what an entry settles, got `{type(settles).__name__}`")
+
+
+@_settle.register
+def _grant(
+    grant: Grant, database: sqlite3.Connection, index: int, _now: datetime
+) -> list[Statement]:
+    if not database.execute(
+        "SELECT 1 FROM pending WHERE idx = ? AND granted_by IS NULL", (grant.entry,)
+    ).fetchone():
+        raise UnknownEntry(f"expected a question that waits for approval, got `{grant.entry}`")
+    elements, expires = " ".join(grant.elements), to_us(grant.expires)
+    return [(
+        "UPDATE pending SET granted_by = ?, elements = ?, expires = ? WHERE idx = ?",
+        (index, elements, expires, grant.entry),
+    )]  # fmt: skip
+
+
+@_settle.register
+def _done(done: Done, database: sqlite3.Connection, _index: int, now: datetime) -> list[Statement]:
+    if not database.execute(
+        "SELECT 1 FROM obligation WHERE id = ? AND done_at IS NULL", (done.obligation,)
+    ).fetchone():
+        raise UnknownEntry(f"expected an obligation still to be done, got `{done.obligation}`")
+    return [("UPDATE obligation SET done_at = ? WHERE id = ?", (to_us(now), done.obligation))]
+
+
+@_settle.register
+def _new_key(
+    new: NewKey, database: sqlite3.Connection, index: int, _now: datetime
+) -> list[Statement]:
+    if database.execute("SELECT 1 FROM signer WHERE vkey = ?", (new.vkey,)).fetchone():
+        raise UnknownEntry(f"expected a key that never signed, got `{new.vkey}`")
+    return [("INSERT INTO signer VALUES (?, ?, NULL)", (new.vkey, index))]
+
+
+@_settle.register
+def _retired_key(
+    old: RetiredKey, database: sqlite3.Connection, index: int, _now: datetime
+) -> list[Statement]:
+    signing = database.execute("SELECT vkey FROM signer WHERE retired_by IS NULL").fetchall()
+    if (old.vkey,) not in signing or len(signing) == 1:
+        raise UnknownEntry(f"expected a key beside another that signs, got `{old.vkey}`")
+    return [("UPDATE signer SET retired_by = ? WHERE vkey = ?", (index, old.vkey))]
+
+
+@_settle.register
+def _erased(
+    erased: Erased, database: sqlite3.Connection, index: int, _now: datetime
+) -> list[Statement]:
+    for entry in erased.entries:
+        if not database.execute("SELECT 1 FROM vault WHERE idx = ?", (entry,)).fetchone():
+            raise UnknownEntry(f"no envelope of entry `{entry}`")
+    tables = ("vault", "pending", "obligation", "sealed")
+    return [
+        statement
+        for entry in erased.entries
+        for statement in (
+            ("INSERT INTO erased (idx, erased_by) VALUES (?, ?)", (entry, index)),
+            *((f"DELETE FROM {table} WHERE idx = ?", (entry,)) for table in tables),  # noqa: S608  names of our own
+        )
+    ]
+
+
+_WAIT: Final = (
+    "UPDATE obligation SET due_at = max(due_at, ?) WHERE idx = ? AND do = ? AND done_at IS NULL"
+)
+
+
+@_settle.register
+def _unsealed(
+    unsealed: Unsealed, database: sqlite3.Connection, index: int, now: datetime
+) -> list[Statement]:
+    entry, until = unsealed.entry, unsealed.until
+    if not database.execute(
+        "SELECT 1 FROM sealed WHERE idx = ? AND opened_by IS NULL", (entry,)
+    ).fetchone():
+        raise UnknownEntry(f"expected a sealed entry, got `{entry}`")
+    if until is None:
+        return [("UPDATE sealed SET opened_by = ? WHERE idx = ?", (index, entry))]
+    if until <= now:
+        raise ValueError("expected a date to come")
+    return [
+        ("UPDATE sealed SET until = ? WHERE idx = ?", (to_us(until), entry)),
+        (_WAIT, (to_us(until), entry, NOTICE)),
+    ]
