@@ -941,7 +941,7 @@ _DEPTH_LIMIT: Final = 64
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u2028-\u202f\u205f-\u206f\u3164\ud800-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff"
-    "\U000e0000-\U0010ffff]"
+    "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U0010ffff]"
 )
 """What cannot be seen, moves what stands beside it, or is no character."""
 
@@ -962,6 +962,7 @@ tr,pre,ol{break-inside:avoid}
 td,pre,code{overflow-wrap:anywhere}
 td{white-space:pre-wrap}
 td code{white-space:nowrap}
+a{color:#000}
 pre{white-space:pre-wrap;border:1px solid #000;padding:.5em;font-size:.85em}
 code{font-size:.9em}
 b{border:1px solid #000;font:.8em monospace;padding:0 .15em}
@@ -1539,6 +1540,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _as_json(report: Report) -> str:
     what = {LogReport: "log", EvidenceReport: "evidence", VerifiedReceipt: "receipt"}
     facts = asdict(report.receipt if isinstance(report, EvidenceReport) else report)
+    if isinstance(report, EvidenceReport):
+        facts["answer"] = "left out" if report.body is None else "enclosed"
     return json.dumps({"verified": what[type(report)], **facts}, default=bytes.hex)
 
 

@@ -90,7 +90,7 @@ def lookup(
 
 
 def absent(path: Path) -> None:
-    """Raises wrong usage for a file that is there, or can have no place, before anything is asked."""
+    """Raises wrong usage for a file that is there, or that can have no place."""
     if path.exists() or not path.parent.is_dir():
         raise typer.BadParameter(f"expected a new file in a folder that is there, got {path}")
 
