@@ -830,13 +830,13 @@ It is no legal advice: who may sign, and in which words, is for the law of the c
    a) My organisation runs the gate that made this record. It answers questions for registration
       data, and as a regular practice it writes an entry for each answer beyond the public view,
       and for each refusal and each question that waits for approval, by itself, when it answers.
-   b) These files come from that gate, made in the ordinary course of its work. Nobody chose or
-      changed their content by hand, save that fields or the answer may have been left out, which
-      evidence.html then says.
+   b) The receipt, the policy, the key and, where it is enclosed, the answer come from that gate,
+      made in the ordinary course of its work. The other files are computed from these. Nobody
+      changed any by hand. Fields or the answer may be left out; evidence.html then says so.
    c) To my knowledge the gate, its clock and its log worked as they should at that time. I base
       this on: __________________________________________________________________
-   d) The digests above are those of the files that I hold. I computed them with:
-      ______________________________________________  on (date): ________________
+   d) The digests above are those of the files that I hold. I computed them, and verified the zip
+      that holds them, with: ________________________  on (date): ________________
    e) The public key above is that of our log; its private half is in our control alone.
 
    I do not state that what the registrant told is true, nor anything else that evidence.html
@@ -912,10 +912,10 @@ _TITLES: Final[Mapping[str, str]] = {
 }
 _GRANTED: Final = "The entry records that this was released beyond what the public sees:"
 _GRANTED_NOT: Final[Mapping[str, str]] = {
-    "refused": "The entry records that nothing beyond what the public sees was released: no rule "
-    "granted it.",
-    "needs_approval": "The entry records that nothing beyond what the public sees was released: "
-    "what was asked for needs an approval first.",
+    "refused": "The entry records that the question was refused: nothing beyond what the public "
+    "sees was released.",
+    "needs_approval": "The entry records that the question needs an approval first: nothing beyond "
+    "what the public sees was released.",
 }
 _AUTHORITY: Final = {"authority": " of", "person": " for the person"}
 _QUESTION: Final = {"domain": " about", "case": ", its case stated as"}
@@ -925,6 +925,7 @@ _SHOWN_NOT: Final = (
     "Who sat at the keyboard. Authority and person are named as their credential named them.",
     "That purpose, legal basis and case were right. They are the requester's own words.",
     "That nobody read the database another way. The log holds what went through the gate.",
+    "That this was all. Other entries may be about the same domain or the same person.",
     "An independent time. All times are those of the gate's own clock.",
     "That the log showed everybody the same: compare its signed heads with those others kept.",
     "What was withheld, or whether it exists.",
@@ -1084,20 +1085,21 @@ def _shows(receipt: VerifiedReceipt, body: bytes | None) -> Iterator[tuple[str, 
     )
     rule = f"The policy with SHA-256 {receipt.leaf.policy}, enclosed, was in force."
     said = _GRANTED if granted else _GRANTED_NOT.get(str(fields.get("outcome")), "")
-    yield "This rule", " ".join(filter(None, (rule, said, granted)))
-    when = [f"{_WORDS[n]} {_plain(fields[n])}." for n in ("decided_at", "logged_at") if n in fields]
-    hour = f"The log shows the hour {receipt.leaf.hour} to everybody."
-    yield "This time", " ".join([*when, hour])
+    yield "This rule", " ".join(filter(None, (rule, said, granted and f"{granted}.")))
+    when = {"decided_at": "the question came", "logged_at": "the entry was logged"}
+    told = [f"{word} at {_plain(fields[n])}" for n, word in when.items() if n in fields]
+    hour = f"the log shows the hour {receipt.leaf.hour} to everybody"
+    yield "This time", f"By the gate's own clock, {'; '.join([*told, hour])}."
     for title, says, parts in (
         ("This authority", "The question came under a credential", _AUTHORITY),
         ("This question", "The question was", _QUESTION),
         ("This source", "The record came", _SOURCE),
     ):
-        told = "".join(f"{word} {_plain(fields[n])}" for n, word in parts.items() if n in fields)
-        if told:
-            yield title, f"{says}{told}."
+        known = "".join(f"{word} {_plain(fields[n])}" for n, word in parts.items() if n in fields)
+        if known:
+            yield title, f"{says}{known}."
     signed = f"The holder of the log's key signed a log of {receipt.size} entries"
-    yield "This log", f"{signed} in which this is entry {receipt.index}."
+    yield "This log", f"{signed} in which this is entry {receipt.index}, counted from 0."
 
 
 def _rules(receipt: VerifiedReceipt, policy: str) -> str:
@@ -1106,7 +1108,7 @@ def _rules(receipt: VerifiedReceipt, policy: str) -> str:
         return "<p>This copy does not open which rules granted what.</p>\n"
     grants = _grants(receipt)
     if not grants:
-        return "<p>No rule granted anything beyond the public view.</p>\n"
+        return "<p>The entry names no rule that granted more than the public sees.</p>\n"
     told = ["<p>Quoted from <code>policy.yaml</code>, whose digest the entry names.</p>\n"]
     for rule in sorted({rule for rules in grants.values() for rule in rules}):
         names = ", ".join(_visible(name) for name, rules in grants.items() if rule in rules)
@@ -1211,7 +1213,7 @@ def _word(value: object) -> str:
 
 def _role(entity: object) -> str:
     roles = entity.get("roles") if isinstance(entity, dict) else None
-    return ", ".join(_ROLES.get(str(r), str(r)) for r in roles) if isinstance(roles, list) else "?"
+    return ", ".join(_ROLES.get(str(role), str(role)) for role in _listed(roles)) or "?"
 
 
 def _named(redacted: object) -> str:
