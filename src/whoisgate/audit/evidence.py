@@ -59,7 +59,8 @@ def select(
     A kept answer keeps its digest, the field `body`. Raises `verify.VerificationFailed` when the
     zip does not hold, `Unselectable` when it does not open a field, or when a field would be
     dropped whose value a kept answer tells. Not looked for there: the words of `context`, which
-    the policy shares. The policy stays whole.
+    the policy shares. The policy stays whole. Not checked: that `body`, `view` and `question`,
+    digests without a salt, are for a reader who may try guesses on them.
     """
     members = read_evidence(evidence)
     report = verify_evidence(pack_evidence(members), key)
