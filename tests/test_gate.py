@@ -5,6 +5,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
 from tests.conftest import NOW, PURPOSE
@@ -12,7 +13,8 @@ from tests.conftest import NOW, PURPOSE
 import whoisgate as wg
 from whoisgate import errors
 from whoisgate.audit.draft import Grant
-from whoisgate.audit.verify import verify_answer, verify_receipt
+from whoisgate.audit.note import Signer
+from whoisgate.audit.verify import verify_answer, verify_evidence, verify_receipt
 from whoisgate.elements import ELEMENTS
 from whoisgate.formats import rdap
 from whoisgate.gate import Answer, AsyncGate, Gate
@@ -254,6 +256,31 @@ def test_replays_every_decision_from_its_entry(gate, officer, log, policy):
         again = replay(policy, fields)
         assert again.outcome is answer.decision.outcome
         assert again.beyond == answer.decision.beyond
+
+
+@pytest.mark.parametrize(
+    ("why", "elements", "outcome"),
+    [
+        (WHY, ["registrant.name"], "released"),
+        ({"purpose": PURPOSE, "basis": "court_order"}, ["registrant.name"], "refused"),
+        (WHY, ["registrant.phone"], "needs_approval"),
+    ],
+)
+def test_gives_evidence_of_every_outcome(gate, officer, log, why, elements, outcome):
+    answer = gate.ask("example.com", requester=officer, **why, elements=elements)
+    assert answer.outcome == outcome
+    report = verify_evidence(answer.evidence(log.key.text), log.key)
+    assert report.body == answer.body
+    assert report.receipt.fields["outcome"] == outcome
+
+
+def test_gives_no_evidence_that_would_not_hold(gate, officer):
+    stranger = Signer.generate("log.example/2026", Random(1).randbytes)
+    answer = gate.ask("example.com", requester=officer, **WHY)
+    with pytest.raises(errors.EvidenceError, match="would not hold"):
+        answer.evidence(stranger.vkey)
+    with pytest.raises(errors.EvidenceError, match="public view leaves no evidence"):
+        gate.ask("example.com").evidence(stranger.vkey)
 
 
 def test_refuses_to_replay_an_entry_that_says_more(gate, officer, log, policy):

@@ -275,6 +275,12 @@ class ReceiptMismatch(EvidenceError):
         self.expected, self.got = expected, got
 
 
+class Unselectable(EvidenceError):
+    """A field that the evidence does not open, or that the answer would tell without it."""
+
+    code = "WG426"
+
+
 class OperatorError(WhoisgateError):
     """Configuration, keys, disk or ports are not as they must be."""
 

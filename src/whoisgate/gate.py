@@ -17,10 +17,13 @@ from functools import cached_property
 from typing import Protocol, TypeAlias, cast
 
 from whoisgate.audit.draft import Draft
+from whoisgate.audit.evidence import evidence_zip
 from whoisgate.audit.receipt import Receipt
+from whoisgate.audit.verify import VerificationFailed
 from whoisgate.elements import Element
 from whoisgate.entries import question_key
 from whoisgate.errors import (
+    EvidenceError,
     NameNotFound,
     SourceError,
     SourceFailed,
@@ -125,6 +128,19 @@ class Answer:
     def withheld(self) -> Mapping[Element, Reason]:
         """The elements that it does, with what was missing."""
         return {e: r for e, r in self.reasons.items() if e not in self.decision.rulings}
+
+    def evidence(self, vkey: str) -> bytes:
+        """The evidence zip: answer, receipt, policy, and a page for a court.
+
+        ``vkey`` is the public key of the log, from ``keys/log.vkey``. Raises `EvidenceError` for
+        the public view, which leaves no entry, and when the log signs with another key.
+        """
+        if self.receipt is None:
+            raise EvidenceError("expected a gated answer: the public view leaves no evidence")
+        try:
+            return evidence_zip(self.body, self.receipt.proof, self._policy.text, vkey)
+        except VerificationFailed as failure:
+            raise EvidenceError(f"the evidence would not hold: {failure}") from None
 
     def whois(self) -> str:
         """The same answer as WHOIS text, rendered from ``body``."""

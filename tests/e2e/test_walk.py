@@ -124,6 +124,68 @@ def test_packs_evidence_that_verifies_until_a_byte_changes(run, gateway, domain,
     assert b"WG4" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("outcome", "code", "question"),
+    [
+        (
+            "refused",
+            3,
+            ["--purpose", "dnsTransparency", "--basis", "legitimate_interest",
+             "--elements", "registrant.name"],
+        ),
+        ("needs_approval", 4, [*OFFICER, "--elements", "registrant.fax"]),
+    ],
+)  # fmt: skip
+def test_packs_evidence_of_what_was_not_released(
+    run, gateway, domain, tmp_path, outcome, code, question
+):
+    packed = tmp_path / "evidence.zip"
+    done = ask(run, gateway, domain, *question, "--evidence", packed, "--json")
+    assert done.returncode == code, done.stderr
+    done = run("verify", packed, "--key", gateway.vkey)
+    assert done.returncode == 0, done.stdout
+    assert f'outcome: "{outcome}"'.encode() in done.stdout
+    with zipfile.ZipFile(packed) as archive:
+        page = archive.read("evidence.html").decode()
+        assert {"refused": "was refused", "needs_approval": "waits for approval"}[outcome] in page
+        assert "The entry names no rule that granted more" in page
+
+
+def test_selects_fields_of_evidence(run, gateway, domain, tmp_path):
+    packed, smaller = tmp_path / "evidence.zip", tmp_path / "smaller.zip"
+    done = ask(
+        run, gateway, domain, *OFFICER, "--elements", "registrant.name", "--evidence", packed
+    )
+    assert done.returncode == 0, done.stderr
+    choice = ["--key", gateway.vkey, "--fields", "domain, released", "-o", smaller]
+    done = run("evidence", "select", packed, *choice, "--without-answer", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["opened"] == ["domain", "released"]
+    verified = run("verify", smaller, "--key", gateway.vkey)
+    assert verified.returncode == 0, verified.stdout
+    assert b"The answer was left out." in verified.stdout
+    assert b"2026-114" not in smaller.read_bytes()
+    assert run("evidence", "select", packed, *choice).returncode == 2  # never overwrites
+    smaller.unlink()
+    done = run("evidence", "select", packed, *choice[:2], "--fields", "doman", "-o", smaller)
+    assert (done.returncode, smaller.exists()) == (1, False)
+    assert b"WG426" in done.stderr
+    broken = _altered(packed, tmp_path / "altered.zip")
+    done = run("evidence", "select", broken, *choice)
+    assert (done.returncode, smaller.exists()) == (1, False)
+    assert b"WG413" in done.stderr
+
+
+def test_asks_nothing_when_the_evidence_has_no_place(run, gateway, domain, tmp_path):
+    there = tmp_path / "evidence.zip"
+    there.write_bytes(b"kept")
+    for place in (there, tmp_path / "nowhere" / "evidence.zip"):
+        done = ask(run, gateway, domain, *OFFICER, "--evidence", place)
+        assert done.returncode == 2
+        assert b"Traceback" not in done.stderr
+    assert there.read_bytes() == b"kept"
+
+
 def test_verifies_the_log_folder_and_the_served_log(run, gateway):
     for where in (gateway.folder / "log", f"{gateway.base_url}log/"):
         done = run("verify", where, "--key", gateway.vkey)

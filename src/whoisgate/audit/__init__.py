@@ -49,9 +49,22 @@ checkpoints, from the second on the retired one may not.
 **Seal.** A disclosure whose ``detail`` holds ``sealed_until`` (a date) is followed, before the
 end of that date, by an ``unseal`` of that ``entry`` or an ``extend`` to another date.
 
-**Evidence zip.** ``answer.json`` (the body, byte for byte), ``receipt.tlog-proof``,
-``policy.yaml`` (the bundle), ``log.vkey``, ``opened.json`` (the openings, readable),
-``README.txt``; stored uncompressed, dated 1980-01-01, in this order, with nothing else.
+**Evidence zip**, format 2. Members in this order, with nothing else:
+
+- ``answer.json``: the body, byte for byte; it may be left out, then nothing is shown of it but the
+  digest, if ``body`` is opened.
+- ``receipt.tlog-proof``, ``policy.yaml`` (the bundle), ``log.vkey`` (with LF).
+- ``opened.json``: the openings, readable; JSON, indented by two, in slot order.
+- ``README.txt``: a fixed text.
+- ``evidence.html``: a page for a court; ``statement.txt``: for the log's custodian to sign.
+- ``SHA256SUMS``: a line ``<hex>  <name>`` for each member before it.
+
+Stored uncompressed, dated 1980-01-01, with mode 0644, no comment and no extra field. All from
+``opened.json`` on follows from the members before: `verify.complete_evidence` is its definition,
+and a verifier makes it anew and refuses a byte that differs. So its wording belongs to the format,
+and another wording is another format. Format 1 ended with ``README.txt``, another text, and always
+had the answer. A zip with fewer openings or without the answer is evidence like any other; the
+digests of what it does not open stay in the leaf.
 """
 
 from __future__ import annotations

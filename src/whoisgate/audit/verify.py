@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import html
 import json
 import re
 import struct
@@ -25,7 +26,7 @@ import urllib.error
 import urllib.request
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -674,11 +675,21 @@ EVIDENCE_LIMITS_BYTES: Final[Mapping[str, int]] = {
     "log.vkey": 1 << 10,
     "opened.json": PROOF_LIMIT_BYTES,
     "README.txt": 1 << 14,
+    "evidence.html": 1 << 24,
+    "statement.txt": 1 << 14,
+    "SHA256SUMS": 1 << 10,
 }
 """The members of an evidence zip in order, each with its largest size."""
+EVIDENCE_LAYOUTS: Final[Mapping[tuple[str, ...], int]] = {
+    tuple(EVIDENCE_LIMITS_BYTES)[:6]: 1,
+    tuple(EVIDENCE_LIMITS_BYTES): 2,
+    tuple(EVIDENCE_LIMITS_BYTES)[1:]: 2,
+}
+"""What may stand in a zip, and the format that it has; in format 2 the answer may be left out."""
+_GIVEN: Final = tuple(EVIDENCE_LIMITS_BYTES)[:4]
 
-EVIDENCE_READMES: Final = (
-    """\
+EVIDENCE_READMES: Final[Mapping[int, str]] = {
+    1: """\
 Evidence of one disclosure of registration data
 
 answer.json         the answer, byte for byte as it was given
@@ -698,8 +709,34 @@ or, with nothing but Python and its package "cryptography", the file audit/verif
 It shows that the log signed a tree that holds the entry, that the entry commits to exactly this
 answer, these fields and this policy, and that nothing in this file was changed or repacked.
 """,
-)
-"""Texts that README.txt may have, oldest first; never edited, or old evidence would fail."""
+    2: """\
+Evidence of one answer to a question for registration data
+
+Read evidence.html first. It says what this file shows and what it does not.
+
+evidence.html       a page to read and to print, computed from the files below
+answer.json         the answer, byte for byte as it was given; it may have been left out
+receipt.tlog-proof  proof that the audit log holds an entry about this answer (C2SP tlog-proof)
+opened.json         the fields of that entry that this copy opens
+policy.yaml         the policy that decided
+log.vkey            the public key of the log, for comparison
+statement.txt       a statement for the log's custodian to fill in and sign, on a copy
+SHA256SUMS          for "sha256sum -c SHA256SUMS": compares the files with each other, no more
+
+To verify, get the log's public key from somebody you trust, not from this file, and run
+
+    whoisgate verify THIS.zip --key KEY
+
+or, with nothing but Python and its package "cryptography", the file audit/verify.py of whoisgate:
+
+    python verify.py THIS.zip --key KEY
+
+It shows that the log signed a tree that holds the entry, that the entry commits to exactly this
+answer, these fields and this policy, that page, statement and sums say what follows from them,
+and that nothing in this file was changed or repacked.
+""",
+}
+"""README.txt of each format; never edited, or old evidence would fail."""
 
 _LOCAL, _CENTRAL, _END = "<4s5H3L2H", "<4s4B4H3L5H2L", "<4s4H2LH"
 _DAY_ONE: Final = 1 << 5 | 1
@@ -708,9 +745,11 @@ _DAY_ONE: Final = 1 << 5 | 1
 
 def pack_evidence(members: Mapping[str, bytes]) -> bytes:
     """The one zip of these members: stored, dated 1980-01-01, in the order of the limits."""
-    body, directory = b"", b""
+    body, directory, count = b"", b"", 0
     for name in EVIDENCE_LIMITS_BYTES:
-        raw, content = name.encode(), members[name]
+        if name not in members:
+            continue
+        raw, content, count = name.encode(), members[name], count + 1
         sums = (zlib.crc32(content), len(content), len(content), len(raw))
         directory += struct.pack(
             *(_CENTRAL, b"PK\x01\x02", 20, 3, 20, 0, 0, 0, 0, _DAY_ONE, *sums),
@@ -719,7 +758,6 @@ def pack_evidence(members: Mapping[str, bytes]) -> bytes:
         directory += raw
         body += struct.pack(_LOCAL, b"PK\x03\x04", 20, 0, 0, 0, _DAY_ONE, *sums, 0)
         body += raw + content
-    count = len(EVIDENCE_LIMITS_BYTES)
     sizes = (len(directory), len(body))
     return body + directory + struct.pack(_END, b"PK\x05\x06", 0, 0, count, count, *sizes, 0)
 
@@ -728,15 +766,42 @@ def _unpack_evidence(data: bytes) -> dict[str, bytes]:
     """The members of exactly what `pack_evidence` makes; nothing is ever decompressed."""
     members: dict[str, bytes] = {}
     at, header = 0, struct.calcsize(_LOCAL)
-    for name, limit in EVIDENCE_LIMITS_BYTES.items():
+    while data.startswith(b"PK\x03\x04", at):
+        begin = at + header + int.from_bytes(data[at + 26 : at + 28], "little")
+        name = data[at + header : begin].decode("ascii", "replace")
         size = int.from_bytes(data[at + 22 : at + 26], "little")
-        if data[at + header :][: len(name)] != name.encode() or size > limit:
-            raise VerificationFailed("WG413", f"`{name}` is too large or not at its place")
-        begin = at + header + len(name)
+        if name not in EVIDENCE_LIMITS_BYTES or name in members:
+            raise VerificationFailed("WG413", "the zip has a member too many, or one twice")
+        if size > EVIDENCE_LIMITS_BYTES[name]:
+            raise VerificationFailed("WG413", f"`{name}` is too large")
+        if data[at + 8 : at + 10] != b"\0\0":
+            raise VerificationFailed("WG413", f"`{name}` is compressed, expected it stored")
         at = begin + size
         members[name] = data[begin:at]
+    if tuple(members) not in EVIDENCE_LAYOUTS:
+        raise VerificationFailed("WG413", "a member is missing or not at its place")
     if pack_evidence(members) != data:
         raise VerificationFailed("WG413", "the zip was altered, or packed by something else")
+    return members
+
+
+def complete_evidence(
+    given: Mapping[str, bytes], receipt: VerifiedReceipt, version: int = 2
+) -> dict[str, bytes]:
+    """The members of a zip: those given, and those that follow from them alone.
+
+    ``given`` are the receipt of which ``receipt`` is the reading, policy, key and perhaps the
+    answer; other members in it count for nothing. Whatever a page, a statement or a sum says can
+    therefore be checked by making it anew. Each version is fixed: another wording is another
+    version, or old evidence would fail.
+    """
+    members = {name: given[name] for name in _GIVEN if name in given}
+    members["opened.json"] = opened_json(receipt.fields)
+    members["README.txt"] = EVIDENCE_READMES[version].encode()
+    if version > 1:
+        members["evidence.html"] = _page(members, receipt).encode()
+        members["statement.txt"] = _statement(members, receipt).encode()
+        members["SHA256SUMS"] = _sums(members).encode()
     return members
 
 
@@ -745,40 +810,509 @@ def opened_json(fields: Mapping[str, JSON]) -> bytes:
     return json.dumps(fields, indent=2).encode() + b"\n"
 
 
+def _sums(members: Mapping[str, bytes]) -> str:
+    """Lines as coreutils' ``sha256sum`` writes and checks them."""
+    named = ((name, members[name]) for name in EVIDENCE_LIMITS_BYTES if name in members)
+    return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in named)
+
+
+_STATEMENT = """\
+STATEMENT OF A RECORD'S CUSTODIAN
+
+A form to fill in and sign, on paper or in a copy of this text; the copy in the zip stays as it is.
+It is no legal advice: who may sign, and in which words, is for the law of the court to say.
+
+1. Who states this
+
+   Name:          ____________________________________________________________
+   Organisation:  ____________________________________________________________
+   Capacity:      ____________________________________________________________
+   I know how this system works and how its records are kept because:
+   ___________________________________________________________________________
+
+2. The record
+
+   Entry {index} of the audit log {origin},
+   logged in the hour {hour} (UTC), proved against a signed log of {size} entries, and kept
+   under the public key
+   {vkey}
+
+   The files of this record and the SHA-256 digests of their bytes:
+
+{sums}
+3. What I state (strike out what does not apply)
+
+   a) My organisation runs the gate that made this record. It answers questions for registration
+      data, and as a regular practice it writes an entry for each answer beyond the public view,
+      and for each refusal and each question that waits for approval, by itself, when it answers.
+   b) The receipt, the policy, the key and, where it is enclosed, the answer come from that gate,
+      made in the ordinary course of its work. The other files are computed from these. Nobody
+      changed any by hand. Fields or the answer may be left out; evidence.html then says so.
+   c) To my knowledge the gate, its clock and its log worked as they should at that time. I base
+      this on: __________________________________________________________________
+   d) The digests above are those of the files that I hold. I computed them, and verified the zip
+      that holds them, with: ________________________  on (date): ________________
+   e) The public key above is that of our log; its private half is in our control alone.
+
+   I do not state that what the registrant told is true, nor anything else that evidence.html
+   lists under "What this does not show".
+
+4. Signature (choose the words that the court needs)
+
+   [ ] I declare that the foregoing is true to the best of my knowledge. I know that a false
+       statement can be punished under the law of (country): ______________________
+   [ ] Signed in the United States: I declare under penalty of perjury that the foregoing is
+       true and correct.
+   [ ] Signed elsewhere, for a court of the United States: I declare under penalty of perjury
+       under the laws of the United States of America that the foregoing is true and correct.
+
+   Date:  ______________________     Place:  ______________________
+
+   Signature:  ________________________________________________________________
+
+Notes for counsel. Federal Rules of Evidence 902(13) (records of an electronic process or system)
+and 902(14) (copies identified by their digest) want the certification of a qualified person in the
+form of 902(11) or, from abroad, 902(12), and written notice to the other side; the words above
+follow 28 U.S.C. 1746. In the European Union an electronic document is not refused as evidence for
+being electronic (Regulation (EU) No 910/2014, Article 46), and how it is weighed is national law; a
+qualified electronic seal and time stamp on the zip would add what the gate's own clock cannot.
+"""
+
+
+def _statement(members: Mapping[str, bytes], receipt: VerifiedReceipt) -> str:
+    """The custodian's statement, with blanks where only the custodian can know."""
+    return _STATEMENT.format(
+        index=receipt.index,
+        origin=receipt.origin,
+        hour=receipt.leaf.hour,
+        size=receipt.size,
+        vkey=_text(members["log.vkey"], "WG414").strip(),
+        sums="".join(f"   {line}\n" for line in _sums(members).splitlines()),
+    )
+
+
+# The page of an evidence zip. What it says of values must not depend on the Python that runs:
+# nothing here asks Unicode's tables or the recursion limit.
+
+_WORDS: Final[Mapping[str, str]] = {
+    "kind": "Kind of entry",
+    "decided_at": "Question received",
+    "logged_at": "Entry logged",
+    "node": "Node of the gate",
+    "sequence": "Number at that node",
+    "authority": "Authority that asked",
+    "person": "Person that asked",
+    "requester_class": "Class of requester",
+    "domain": "Domain asked about",
+    "purpose": "Purpose, as stated",
+    "basis": "Legal basis, as stated",
+    "case": "Case, as stated",
+    "asked": "Data asked for",
+    "released": "Data released, with rules",
+    "outcome": "Outcome",
+    "question": "SHA-256 of the question",
+    "view": "SHA-256 of the view",
+    "body": "SHA-256 of the answer",
+    "source": "Source of the record",
+    "record_version": "Version of the record",
+    "context": "What the decision knew",
+    "approval": "Approval",
+    "detail": "Detail",
+}
+"""Each committed field in plain words."""
+_TITLES: Final[Mapping[str, str]] = {
+    "released": "Evidence of a disclosure of registration data",
+    "refused": "Evidence that registration data was refused",
+    "needs_approval": "Evidence of a question that waits for approval",
+}
+_GRANTED: Final = "The entry records that this was released beyond what the public sees:"
+_GRANTED_NOT: Final[Mapping[str, str]] = {
+    "refused": "The entry records that the question was refused: nothing beyond what the public "
+    "sees was released.",
+    "needs_approval": "The entry records that the question needs an approval first: nothing beyond "
+    "what the public sees was released.",
+}
+_AUTHORITY: Final = {"authority": " of", "person": " for the person"}
+_QUESTION: Final = {"domain": " about", "case": ", its case stated as"}
+_SOURCE: Final = {"source": " from the source", "record_version": ", its version"}
+_SHOWN_NOT: Final = (
+    "That the registrant told the truth. The values are those that the source held.",
+    "Who sat at the keyboard. Authority and person are named as their credential named them.",
+    "That purpose, legal basis and case were right. They are the requester's own words.",
+    "That nobody read the database another way. The log holds what went through the gate.",
+    "That this was all. Other entries may be about the same domain or the same person.",
+    "An independent time. All times are those of the gate's own clock.",
+    "That the log showed everybody the same: compare its signed heads with those others kept.",
+    "What was withheld, or whether it exists.",
+    "What was erased. An erased entry keeps its place; only copies made before can open it.",
+)
+_CARD: Final[Mapping[str, str]] = {"fn": "name", "org": "organization"}
+_ADDRESS: Final = ("po_box", "extended", "street", "city", "state", "postal_code", "country")
+_ROLES: Final[Mapping[str, str]] = {"technical": "tech", "administrative": "admin"}
+_SKIPPED: Final = frozenset({"links", "rdapConformance", "objectClassName"})
+_ROWS_LIMIT: Final = 1_000
+_ROWS_LIMIT_CHARACTERS: Final = 100_000
+_DEPTH_LIMIT: Final = 64
+
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202f\u205f-\u206f\u3164\ud800-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff"
+    "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U0010ffff]"
+)
+"""What cannot be seen, moves what stands beside it, or is no character."""
+
+_STYLE = """\
+@page{size:A4;margin:18mm}
+body{font:11pt/1.45 Georgia,"Times New Roman",serif;color:#000;background:#fff;margin:0}
+main{max-width:48rem;margin:0 auto;padding:1rem}
+h1{font-size:1.6em;line-height:1.2}
+h2{font-size:1.2em;border-bottom:1px solid #000;margin-top:1.6em}
+h3{font-size:1em;margin-bottom:.3em}
+h1,h2,h3,caption{break-after:avoid}
+table{border-collapse:collapse;width:100%;margin:.6em 0}
+caption{text-align:left;font-style:italic;padding-bottom:.3em}
+th,td{border:1px solid #000;padding:.25em .5em;text-align:left;vertical-align:top}
+th{font-weight:bold}
+tr,pre,ol{break-inside:avoid}
+@media print{body{font-size:10pt}main{max-width:none;padding:0}}
+td,pre,code{overflow-wrap:anywhere}
+td{white-space:pre-wrap}
+td code{white-space:nowrap}
+a{color:#000}
+pre{white-space:pre-wrap;border:1px solid #000;padding:.5em;font-size:.85em}
+code{font-size:.9em}
+b{border:1px solid #000;font:.8em monospace;padding:0 .15em}
+"""
+
+
+def _visible(text: str) -> str:
+    """``text`` as HTML in which every hidden character shows, boxed, by its number."""
+    boxed = _HIDDEN.sub(lambda found: f"<b>[U+{ord(found[0]):04X}]</b>", html.escape(text))
+    return f"<bdi>{boxed}</bdi>"
+
+
+def _plain(value: object, *, inside: bool = False) -> str:
+    """A field's value as HTML."""
+    if value is None:
+        return "<i>nothing stated</i>"
+    if value in ("", [], {}):
+        return "<i>empty</i>"
+    if isinstance(value, str):
+        return _visible(value)
+    if isinstance(value, dict) and not inside:
+        return "<br>".join(f"{_visible(k)}: {_plain(v, inside=True)}" for k, v in value.items())
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(map(_visible, value))
+    return _visible(json.dumps(value))
+
+
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of HTML cells; the first of each row names it."""
+    top = "".join(f'<th scope="col">{each}</th>' for each in head)
+    lines = (
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{each}</td>" for each in rest)}</tr>\n'
+        for first, *rest in rows
+    )
+    return (
+        f"<table>\n<caption>{caption}</caption>\n<thead><tr>{top}</tr></thead>\n<tbody>\n"
+        f"{''.join(lines)}</tbody>\n</table>\n"
+    )
+
+
+def _grants(receipt: VerifiedReceipt) -> dict[str, list[str]]:
+    """The rules of each released element, as far as they are opened."""
+    released = receipt.fields.get("released")
+    grants = released.items() if isinstance(released, dict) else ()
+    return {name: list(map(str, rules)) for name, rules in grants if isinstance(rules, list)}
+
+
+def _page(given: Mapping[str, bytes], receipt: VerifiedReceipt) -> str:
+    """``evidence.html``: one page for a court, without scripts, that prints in black and white."""
+    fields, body = receipt.fields, given.get("answer.json")
+    vkey, policy = _text(given["log.vkey"], "WG414").strip(), _text(given["policy.yaml"], "WG415")
+    title = _TITLES.get(str(fields.get("outcome")), "Evidence of an entry in an audit log")
+    opened = ((_WORDS[name], f"<code>{name}</code>", _plain(fields[name])) for name in fields)
+    closed = [_WORDS[name] for name in COMMITTED if name not in fields]
+    missing = [f"Fields that this copy does not open: {'; '.join(closed)}."] if closed else []
+    missing += ["The answer. This copy leaves it out."] if body is None else []
+    rows = _shows(receipt, body)
+    digests = [
+        ("Answer", "<i>left out</i>" if body is None else hashlib.sha256(body).hexdigest()),
+        ("Policy", receipt.leaf.policy),
+        ("Public key of the log", _visible(vkey)),
+    ]
+    return f"""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+{_STYLE}</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>Entry {receipt.index} of the audit log {_visible(receipt.origin)}, logged in the hour \
+{receipt.leaf.hour} (UTC). This page says what follows from the files beside it. By itself it \
+proves nothing: <a href="#verify">verify the zip</a> first.</p>
+<h2>What this shows</h2>
+{_table("Each holds once the zip is verified", ("What", "How far"), rows)}\
+<h2>What this does not show</h2>
+<ul>
+{"".join(f"<li>{each}</li>" + chr(10) for each in (*missing, *_SHOWN_NOT))}</ul>
+<h2>The entry</h2>
+{_table("The opened fields, as the entry commits to them", ("Field", "Name", "Value"), opened)}\
+<h2>The rules and their law</h2>
+{_rules(receipt, policy)}\
+<h2>The answer</h2>
+{_answer(receipt, body)}\
+<h2>Digests and key</h2>
+{_table("SHA-256, and the key to compare with yours", ("Of", "Value"), digests)}\
+<h2 id="verify">How to verify</h2>
+<ol>
+<li>Get the log's public key from somebody you trust, not from this file.</li>
+<li>Run <code>whoisgate verify THIS.zip --key KEY</code> or \
+<code>python verify.py THIS.zip --key KEY</code>.</li>
+<li>It must end with <code>Verified.</code> It does so only if every byte of the zip, this page \
+included, is as it must be.</li>
+</ol>
+</main>
+</body>
+</html>
+"""
+
+
+def _shows(receipt: VerifiedReceipt, body: bytes | None) -> Iterator[tuple[str, str]]:
+    """What is shown, as far as the opened fields go."""
+    fields = receipt.fields
+    digest = fields.get("body")
+    if body is not None:
+        size = f"exactly the {len(body)} bytes of <code>answer.json</code>"
+        yield "These bytes", f"The entry commits to {size}, SHA-256 {_plain(digest)}."
+    elif digest:
+        yield "These bytes", f"The answer is left out; its SHA-256 was {_plain(digest)}."
+    granted = "; ".join(
+        f"{_visible(name)} under {', '.join(map(_visible, rules))}"
+        for name, rules in _grants(receipt).items()
+    )
+    rule = f"The policy with SHA-256 {receipt.leaf.policy}, enclosed, was in force."
+    said = _GRANTED if granted else _GRANTED_NOT.get(str(fields.get("outcome")), "")
+    yield "This rule", " ".join(filter(None, (rule, said, granted and f"{granted}.")))
+    when = {"decided_at": "the question came", "logged_at": "the entry was logged"}
+    told = [f"{word} at {_plain(fields[n])}" for n, word in when.items() if n in fields]
+    hour = f"the log shows the hour {receipt.leaf.hour} to everybody"
+    yield "This time", f"By the gate's own clock, {'; '.join([*told, hour])}."
+    for title, says, parts in (
+        ("This authority", "The question came under a credential", _AUTHORITY),
+        ("This question", "The question was", _QUESTION),
+        ("This source", "The record came", _SOURCE),
+    ):
+        known = "".join(f"{word} {_plain(fields[n])}" for n, word in parts.items() if n in fields)
+        if known:
+            yield title, f"{says}{known}."
+    signed = f"The holder of the log's key signed a log of {receipt.size} entries"
+    yield "This log", f"{signed} in which this is entry {receipt.index}, counted from 0."
+
+
+def _rules(receipt: VerifiedReceipt, policy: str) -> str:
+    """Each rule that granted something, quoted from the policy."""
+    if "released" not in receipt.fields:
+        return "<p>This copy does not open which rules granted what.</p>\n"
+    grants = _grants(receipt)
+    if not grants:
+        return "<p>The entry names no rule that granted more than the public sees.</p>\n"
+    told = ["<p>Quoted from <code>policy.yaml</code>, whose digest the entry names.</p>\n"]
+    for rule in sorted({rule for rules in grants.values() for rule in rules}):
+        names = ", ".join(_visible(name) for name, rules in grants.items() if rule in rules)
+        lines = _quoted_rule(policy, rule) or ["The rule was not found by its id: read the policy."]
+        quote = "\n".join(map(_visible, lines))
+        told.append(f"<h3>{_visible(rule)}: {names}</h3>\n<pre>{quote}</pre>\n")
+    return "".join(told)
+
+
+def _quoted_rule(policy: str, rule: str) -> list[str]:
+    """The lines of a rule: from its id to the next line that stands no deeper.
+
+    Reads no YAML: quotes. ``name/ID`` is the rule ``ID`` of the included policy ``name``.
+    """
+    *_, document, name = ("", *rule.split("/"))
+    within, lines = not document, iter(policy.replace("\r\n", "\n").split("\n"))
+    for line in lines:
+        heading = re.fullmatch(r"policy: *[\"']?([^\"'# ]+)[\"']? *(?:#.*)?", line)
+        if heading and document:
+            within = heading[1] == document
+        begin = re.match(r"( *)- +\{?id: *[\"']?([^\"'#,} ]+)", line)
+        if within and begin and begin[2] == name:
+            deeper, quote = len(begin[1]) + 1, [line]
+            for each in lines:
+                if each.strip() and not each.startswith(" " * deeper):
+                    break
+                quote.append(each)
+            while quote[-1].strip()[:1] in {"", "#"}:
+                quote.pop()
+            return quote
+    return []
+
+
+def _answer(receipt: VerifiedReceipt, body: bytes | None) -> str:
+    """The answer's values in a table, with the rule behind each that the entry names."""
+    if body is None:
+        return "<p>This copy leaves the answer out.</p>\n"
+    try:
+        found = [(name, text) for name, text in _values(_read_json(body)) if text]
+    except ValueError:
+        return "<p>This page cannot read the answer as JSON; it is <code>answer.json</code>.</p>\n"
+    grants, shown, left = _grants(receipt), list[Sequence[str]](), _ROWS_LIMIT_CHARACTERS
+    for name, text in found[:_ROWS_LIMIT]:
+        left -= len(name) + len(text)
+        if left < 0:
+            break
+        rules = ", ".join(map(_visible, grants.get(name, ())))
+        shown.append((_visible(name), _visible(text), rules))
+    more = f"<p>{len(found) - len(shown)} more values stand in <code>answer.json</code>.</p>\n"
+    head = ("Where", "Value", "Released under")
+    note = "The names in the first column are this page's; the answer itself is"
+    return (
+        f"<p>{note} <code>answer.json</code>. Links and format labels are left out here.</p>\n"
+        + _table("The values of the answer", head, shown)
+        + (more if len(shown) < len(found) else "")
+    )
+
+
+def _read_json(body: bytes) -> object:
+    """The answer's JSON; raises `ValueError`, also for what can be read in two ways."""
+    depth = 0
+    for bracket in re.findall(rb"[\[\]{}]", re.sub(rb'"(?:[^"\\]|\\.)*"', b"", body)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > _DEPTH_LIMIT:
+            raise ValueError("expected less nesting")
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("expected each member once")
+        return dict(pairs)
+
+    return json.loads(body.decode(), object_pairs_hook=once, parse_float=str, parse_int=str)
+
+
+def _values(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Names and texts of an RDAP answer (RFC 9083), contacts under the names of elements."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "entities" and isinstance(item, list):
+                for each in item:
+                    yield from _values(each, _joined(name, _role(each)))
+            elif key == "vcardArray" and isinstance(item, list):
+                yield from _card(item, name)
+            elif key == "redacted" and isinstance(item, list):
+                yield _joined(name, "withheld"), ", ".join(_named(each) for each in item)
+            elif key not in _SKIPPED and not (key == "roles" and name):
+                yield from _values(item, _joined(name, key))
+    elif isinstance(value, list) and any(isinstance(each, (dict, list)) for each in value):
+        for number, each in enumerate(value, 1):
+            yield from _values(each, f"{name} {number}")
+    else:
+        yield name, ", ".join(map(_word, value)) if isinstance(value, list) else _word(value)
+
+
+def _joined(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else key
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _role(entity: object) -> str:
+    roles = entity.get("roles") if isinstance(entity, dict) else None
+    return ", ".join(_ROLES.get(str(role), str(role)) for role in _listed(roles)) or "?"
+
+
+def _named(redacted: object) -> str:
+    match redacted:
+        case {"name": {"type": str(name)} | {"description": str(name)}}:
+            return name
+    return "?"
+
+
+def _card(card: list[object], name: str) -> Iterator[tuple[str, str]]:
+    """The properties of a jCard (RFC 7095)."""
+    properties = card[1] if len(card) > 1 and isinstance(card[1], list) else []
+    for each in properties:
+        match each:
+            case ["version", *_]:
+                pass
+            case ["adr", dict(about), _, [*parts]] if len(parts) == len(_ADDRESS):
+                for part, field in zip(parts, _ADDRESS, strict=True):
+                    yield from _values(part, _joined(name, field))
+                yield _joined(name, "country"), _word(about.get("cc", ""))
+            case ["tel", dict(about), _, value]:
+                fax = "fax" in (about.get("type"), *_listed(about.get("type")))
+                yield from _values(value, _joined(name, "fax" if fax else "phone"))
+            case [str(kind), _, _, *values]:
+                for value in values:
+                    yield from _values(value, _joined(name, _CARD.get(kind, kind)))
+            case _:
+                yield _joined(name, "?"), _word(each)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceReport:
-    """What an evidence zip proves: the receipt, the bytes that were given, and the policy."""
+    """What an evidence zip proves: the receipt, the bytes that were given, and the policy.
+
+    ``body`` is None where the answer was left out.
+    """
 
     receipt: VerifiedReceipt
-    body: bytes
+    body: bytes | None
     policy: str
 
     def sentences(self) -> list[str]:
         """What was shown, one sentence per check."""
+        answer = (
+            "The answer was left out."
+            if self.body is None
+            else f"The entry commits to the answer ({len(self.body)} bytes), byte for byte."
+        )
         return [
             *self.receipt.sentences(),
-            f"The entry commits to the answer ({len(self.body)} bytes), byte for byte.",
+            answer,
             "The entry names the enclosed policy by its digest.",
-            "The log's key, the readable fields and the packing are as they must be.",
+            "The log's key, the readable parts and the packing are as they must be.",
         ]
 
 
-def verify_evidence(evidence: bytes | Path, keys: Keys) -> EvidenceReport:
-    """What the zip proves under the pinned keys; every byte of it is checked."""
+def read_evidence(evidence: bytes | Path) -> dict[str, bytes]:
+    """The members of a zip that is packed as specified, nothing of them verified yet."""
     limit = sum(EVIDENCE_LIMITS_BYTES.values()) + (1 << 12)
-    data = evidence if isinstance(evidence, bytes) else _read_bounded(evidence, limit)
-    members = _unpack_evidence(data)
-    if members["log.vkey"] not in {key.text.encode() + b"\n" for key in ring_of(keys)}:
+    return _unpack_evidence(
+        evidence if isinstance(evidence, bytes) else _read_bounded(evidence, limit)
+    )
+
+
+def verify_evidence(evidence: bytes | Path, keys: Keys) -> EvidenceReport:
+    """What the zip proves under the pinned key that it names; every byte of it is checked."""
+    members = read_evidence(evidence)
+    key = {each.text.encode() + b"\n": each for each in ring_of(keys)}.get(members["log.vkey"])
+    if key is None:
         raise VerificationFailed("WG414", "the evidence names another log key than the pinned one")
-    body = members["answer.json"]
-    receipt = verify_answer(body, _text(members["receipt.tlog-proof"], "WG406"), keys)
+    proof, body = _text(members["receipt.tlog-proof"], "WG406"), members.get("answer.json")
+    receipt = verify_receipt(proof, key) if body is None else verify_answer(body, proof, key)
     if hashlib.sha256(members["policy.yaml"]).hexdigest() != receipt.leaf.policy:
         raise VerificationFailed("WG415", "the policy is not the one in force", receipt.index)
-    if members["opened.json"] != opened_json(receipt.fields):
-        raise VerificationFailed("WG416", "`opened.json` differs from the receipt", receipt.index)
-    if _text(members["README.txt"], "WG416") not in EVIDENCE_READMES:
-        raise VerificationFailed("WG416", "`README.txt` was altered", receipt.index)
-    return EvidenceReport(receipt, body, _text(members["policy.yaml"], "WG415"))
+    policy = _text(members["policy.yaml"], "WG415")
+    version = EVIDENCE_LAYOUTS[tuple(members)]
+    for name, content in complete_evidence(members, receipt, version).items():
+        if members[name] != content:
+            raise VerificationFailed("WG416", f"`{name}` is not what is proved", receipt.index)
+    return EvidenceReport(receipt, body, policy)
 
 
 def _text(data: bytes, code: str) -> str:
@@ -1235,6 +1769,8 @@ def told(found: Report, *, as_json: bool) -> str:
 def _as_json(report: Report) -> str:
     what = {LogReport: "log", EvidenceReport: "evidence", VerifiedReceipt: "receipt"}
     facts = asdict(report.receipt if isinstance(report, EvidenceReport) else report)
+    if isinstance(report, EvidenceReport):
+        facts["answer"] = "left out" if report.body is None else "enclosed"
     return json.dumps({"verified": what[type(report)], **facts}, default=bytes.hex)
 
 

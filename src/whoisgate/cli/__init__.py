@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from whoisgate.cli import demo, doctor, log, lookup, operate, policy, redact, verify
+from whoisgate.cli import demo, doctor, evidence, log, lookup, operate, policy, redact, verify
 from whoisgate.cli.output import fail
 from whoisgate.errors import WhoisgateError
 
@@ -30,6 +30,7 @@ app.command("obligations")(operate.obligations)
 app.command("redact")(redact.redact)
 app.command("doctor")(doctor.doctor)
 app.add_typer(policy.app, name="policy")
+app.add_typer(evidence.app, name="evidence")
 app.command("verify")(verify.verify)
 app.add_typer(log.app, name="log")
 app.command("demo")(demo.demo)

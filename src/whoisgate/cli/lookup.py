@@ -64,6 +64,8 @@ def lookup(
 
     Exit 0 released, 3 refused, 4 needs approval.
     """
+    if evidence is not None:
+        absent(evidence)
     question = Question.of(
         domain,
         purpose=purpose,
@@ -89,6 +91,12 @@ def lookup(
         if evidence is not None:
             typer.echo(f"evidence written to {evidence}")
     raise typer.Exit(EXIT_CODES[reply.outcome])
+
+
+def absent(path: Path) -> None:
+    """Raises wrong usage for a file that is there, or that can have no place."""
+    if path.exists() or not path.parent.is_dir():
+        raise typer.BadParameter(f"expected a new file in a folder that is there, got {path}")
 
 
 def read_vkey(text: str) -> VerifierKey:
