@@ -26,7 +26,7 @@ help:
 	@echo "make check     all that a change must pass: format, lint, types, layers, tests, docs"
 	@echo "make bench     the figures of docs/benchmarks.md"
 	@echo "make soak      the property tests, for hours instead of seconds"
-	@echo "make interop   other people's programs against ours (needs cargo)"
+	@echo "make interop   other people's programs against ours (needs cargo and Go)"
 	@echo "make docs      the generated pages of docs/reference"
 	@echo "make format    write the formatting that make check wants"
 	@echo "make lock      choose and pin the dependencies again"
@@ -59,8 +59,9 @@ bench: $(VENV)/.test
 soak: $(VENV)/.test
 	WHOISGATE_SOAK=1 $(PYTEST) -n auto -m "$(WITHIN)"
 
-interop: $(VENV)/.test $(INTEROP)/bin/rdap-srv
-	RDAP_SRV=$(abspath $(INTEROP)/bin/rdap-srv) $(PYTEST) -m interop
+interop: $(VENV)/.test $(INTEROP)/bin/rdap-srv $(INTEROP)/.go
+	RDAP_SRV=$(abspath $(INTEROP)/bin/rdap-srv) GO_PROGRAMS=$(abspath $(INTEROP)/bin) \
+		$(PYTEST) -m interop
 
 docs: $(VENV)/.base
 	$(BIN)/python docs/generate.py
@@ -108,6 +109,12 @@ $(VENV)/.lock: requirements/lock.txt | $(VENV)/pyvenv.cfg
 $(INTEROP)/bin/rdap-srv: | $(VENV)/pyvenv.cfg
 	@command -v cargo >/dev/null || { echo "make interop needs cargo: install Rust and try again" >&2; exit 1; }
 	cargo install icann-rdap-srv --version 0.0.28 --locked --root $(INTEROP)
+
+# Tessera's fsck and our own programs on Go's libraries, at the versions and hashes of go.sum.
+$(INTEROP)/.go: $(wildcard tests/interop/go/go.* tests/interop/go/*/*.go) | $(VENV)/pyvenv.cfg
+	@command -v go >/dev/null || { echo "make interop needs Go: install Go 1.26 and try again" >&2; exit 1; }
+	cd tests/interop/go && GOBIN=$(abspath $(INTEROP)/bin) go install tool ./...
+	@touch $@
 
 $(PLAIN)/.core: requirements/core.txt pyproject.toml | $(PLAIN)/pyvenv.cfg
 	$(PLAIN)/bin/python -m pip --disable-pip-version-check --quiet install \

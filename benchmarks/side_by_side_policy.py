@@ -1,9 +1,10 @@
 """The same decision and redaction through other policy engines and through ours, in one run.
 
 ``python benchmarks/side_by_side_policy.py`` makes an environment of its own, from versions pinned
-by hash, in ``.venv/side-by-side`` and prints a table. One policy of 25 rules over 30 elements is
-written down once, below, and put into the words of each engine; all must agree on random contexts
-before anything is measured. Figures are process CPU time per question, medians of repetitions.
+by hash, in ``.venv/side_by_side_policy`` and prints a table. One policy of 25 rules over 30
+elements is written down once, below, and put into the words of each engine; all must agree on
+random contexts before anything is measured. Figures are process CPU time per question, medians of
+repetitions.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-PLACE = ROOT / ".venv" / "side-by-side"
 CONTEXTS, CHECKED, REPETITIONS = 64, 300, 9
 SLOW_S = 2.0
 """A repetition that takes longer is repeated five times alone."""
@@ -487,24 +487,29 @@ What to keep in mind:
 - Process CPU time of one process on one shared machine; ratios say more than figures."""
 
 
-def outside() -> int:
-    """Run this program in an environment of its own."""
-    python = PLACE / "bin" / "python"
-    if not (PLACE / ".ready").exists():
-        venv.create(PLACE, clear=True, with_pip=True)
-        for lock in (ROOT / "requirements" / "core.txt", HERE / "side_by_side_policy.txt"):
+def outside(program: Path, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program of this folder in an environment of its own, with what its ``.txt`` pins."""
+    place = ROOT / ".venv" / program.stem
+    python = place / "bin" / "python"
+    if not (place / ".ready").exists():
+        venv.create(place, clear=True, with_pip=True)
+        for lock in (ROOT / "requirements" / "core.txt", program.with_suffix(".txt")):
             subprocess.run(
                 [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install",
                  "--only-binary", ":all:", "--no-binary", "vakt", "--require-hashes", "-r", lock],
                 check=True,
             )  # fmt: skip
-        (PLACE / ".ready").touch()
+        (place / ".ready").touch()
     return subprocess.run(
-        [python, __file__, "--inside"], env={"PYTHONPATH": str(ROOT / "src")}, check=False
-    ).returncode
+        [python, program, "--inside", *words],
+        env={"PYTHONPATH": str(ROOT / "src")},
+        check=False,
+        text=True,
+        **more,
+    )
 
 
 if __name__ == "__main__":
     if "--inside" not in sys.argv:
-        raise SystemExit(outside())
+        raise SystemExit(outside(Path(__file__)).returncode)
     main()

@@ -53,13 +53,12 @@ def disclosure(person=7):
     )  # fmt: skip
 
 
-@pytest.fixture
-def log(tmp_path):
-    (tmp_path / "log").mkdir()
-    log = SQLiteLog(
-        tmp_path / "whoisgate.db",
-        tmp_path / "log",
-        tmp_path / "shred.slots",
+def new_log(folder):
+    (folder / "log").mkdir()
+    return SQLiteLog(
+        folder / "whoisgate.db",
+        folder / "log",
+        folder / "shred.slots",
         signer=Signer.generate("log.example/2026", secrets.token_bytes),
         recipients={"operator": X25519PrivateKey.generate().public_key()},
         index_key=secrets.token_bytes(32),
@@ -67,6 +66,11 @@ def log(tmp_path):
         entropy=secrets.token_bytes,
         create=True,
     )
+
+
+@pytest.fixture
+def log(tmp_path):
+    log = new_log(tmp_path)
     yield log
     log.close()
 
