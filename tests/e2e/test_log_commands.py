@@ -212,3 +212,23 @@ def test_opens_the_operators_key_with_its_passphrase_or_through_an_agent(tmp_pat
     config.write_text(f'{plain}[keys]\noperator_command = ["false"]\n')
     with pytest.raises(MissingKey, match="expected a key from `false`"):
         app.Folder.at(gate).operator_key()
+
+
+def test_publishes_what_it_keeps_and_prunes_the_rest(tmp_path, monkeypatch):
+    gate = tmp_path / "gate"
+    monkeypatch.setattr(app, "utc_now", lambda now=app.utc_now: now() - timedelta(days=2000))
+    made(gate)
+    ask(gate, *["example.com"] * 300)
+    monkeypatch.undo()
+    approved = ("--by", "Ann Operator", "--approved-by", "Bo Counsel")
+    assert "entries are kept always" in run(gate, "log", "prune")
+    assert "kept always" not in run(gate, "verify", ".", "--key", "keys/log.vkey")
+    config = gate / "whoisgate.toml"
+    config.write_text(config.read_text() + "[log]\nkeep_entries_days = 1500\n")
+    assert "0 entries are pruned" in run(gate, "log", "prune")  # they can still be opened
+    run(gate, "log", "erase", "--retention", "--why", "retention", *approved)
+    assert "256 entries are pruned" in run(gate, "log", "prune")
+    assert "The first 256 entries are pruned" in run(gate, "verify", ".", "--key", "keys/log.vkey")
+    run(gate, "log", "rotate")
+    run(gate, "log", "rotate", "--finish")
+    assert "Verified." in run(gate, "verify", ".", "--key", "keys/log.vkey")
