@@ -6,18 +6,20 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from .refusal import Refused, require
-from .spelling import any_json, base64_url, canonical_json, is_hex, url_text
+from .spelling import base64_url, canonical_json, is_hex, url_text
 
 LIMIT_BYTES = 65_535
 SLOTS = 24
 CLOSED = {"v", "nonce", "hour", "policy", "_sd", "envelope"}
 OPEN_KINDS = {"inception", "policy", "key", "tally", "erasure", "recovery"}
 COMMITTED = (
-    "kind decided_at logged_at node sequence authority person requester_class domain purpose basis "
-    "case asked released outcome question view body source record_version context approval detail"
-).split()
+    *("kind", "decided_at", "logged_at", "node", "sequence", "authority", "person"),
+    *("requester_class", "domain", "purpose", "basis", "case", "asked", "released", "outcome"),
+    *("question", "view", "body", "source", "record_version", "context", "approval", "detail"),
+)
 
 
 def read_entry(raw: bytes) -> dict:
@@ -39,7 +41,7 @@ def read_entry(raw: bytes) -> dict:
     require(isinstance(digests, list) and len(digests) == SLOTS, "not 24 digests")
     for each in digests:
         base64_url(each, 32)
-    require(all(a < b for a, b in zip(digests, digests[1:], strict=False)), "not sorted")
+    require(all(a < b for a, b in pairwise(digests)), "not sorted")
     return leaf
 
 
@@ -67,8 +69,8 @@ def read_openings(leaf: Mapping, openings: Sequence[object]) -> dict[str, object
         require(isinstance(opening, str) and opening.isascii(), "an opening that is no text")
         require(digest_of(opening) in leaf["_sd"], "an opening of another entry")
         raw = base64_url(opening, len(opening) * 3 // 4)
-        parts = any_json(raw)
-        require(isinstance(parts, list) and len(parts) == 3, "not salt, name and value")  # noqa: PLR2004
+        parts = canonical_json(raw)
+        require(isinstance(parts, list) and len(parts) == 3, "not salt, name and value")
         salt, name, value = parts
         base64_url(salt, 16)
         require(isinstance(name, str) and name in COMMITTED, "no such field")

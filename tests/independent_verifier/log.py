@@ -1,17 +1,26 @@
-"""A whole log as C2SP tlog-tiles publishes it: bundles, tiles and a checkpoint that agree."""
+"""A whole log as C2SP tlog-tiles publishes it: bundles, tiles and a checkpoint that agree.
+
+Entries are looked at first, in log order, then the tiles above the leaves, lowest first. What is
+refused names the first bad entry: the first that is not as its tile has it, or malformed, or from
+an hour before; or else the first below a hash that is not that of the entries. Where a file ends
+too early or goes on too long, that is the entry at which it does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from .entry import read_entry
 from .merkle import leaf_hash, mth
 from .note import Checkpoint, Key, open_checkpoint
 from .refusal import Refused, require
+from .spelling import HASH_BYTES
 
 WIDTH = 256
 Read = Callable[[str], bytes]
 """The bytes of a file of the log; raises `LookupError` or `OSError` where there is none."""
+Look = Callable[[bytes, int], None]
+"""Told each entry and its index, in log order; may refuse it."""
 
 
 def path_of(level: int | str, number: int, width: int) -> str:
@@ -23,101 +32,82 @@ def path_of(level: int | str, number: int, width: int) -> str:
     return whole if width == WIDTH else f"{whole}.p/{width}"
 
 
-def _whole(read: Read, path: str) -> bytes:
-    try:
-        return read(path)
-    except (LookupError, OSError) as error:
-        raise Refused(f"no file {path}") from error
+def _file(read: Read, level: int | str, number: int, width: int) -> tuple[bytes, bool]:
+    """A tile or bundle, and whether more may stand in it: a full one may replace a partial one."""
+    for each in (width, WIDTH):
+        try:
+            return read(path_of(level, number, each)), each > width
+        except (LookupError, OSError):
+            continue
+    raise Refused(f"no file {path_of(level, number, width)}")
 
 
-def _widths(size: int) -> list[int]:
-    """Of the tiles that hold `size` hashes, none of them empty."""
-    return [WIDTH] * (size // WIDTH) + [size % WIDTH] * (size % WIDTH > 0)
+def _tiles(count: int) -> Iterator[tuple[int, int]]:
+    """Number and width of the tiles that hold `count` hashes, none of them empty."""
+    for first in range(0, count, WIDTH):
+        yield first // WIDTH, min(WIDTH, count - first)
 
 
-def read_entries(read: Read, size: int) -> tuple[list[bytes], int | None]:
-    """The entries of all bundles, and the index at which a bundle stops making sense.
+def _same(tile: bytes, more: bool, hashes: Sequence[bytes], first: int, level: int) -> None:  # noqa: FBT001
+    """The tile, whose first hash is number `first` of its level, holds exactly these hashes."""
+    for place, each in enumerate(hashes):
+        at = place * HASH_BYTES
+        index = (first + place) << 8 * level
+        require(tile[at : at + HASH_BYTES] == each, f"not below its hash of level {level}", index)
+    end = len(hashes) * HASH_BYTES
+    require(more or len(tile) == end, "a tile too long", (first + len(hashes)) << 8 * level)
 
-    Entries behind a broken one within its bundle are empty, so that indices stay.
-    """
-    entries: list[bytes] = []
-    broken = None
-    for number, width in enumerate(_widths(size)):
-        rest = _whole(read, path_of("entries", number, width))
+
+def _leaves(read: Read, size: int, look: Look) -> list[bytes]:
+    """The hashes of all entries, each of which is as its tile has it."""
+    hashes: list[bytes] = []
+    for number, width in _tiles(size):
+        tile, more_hashes = _file(read, 0, number, width)
+        rest, more_entries = _file(read, "entries", number, width)
         first = number * WIDTH
         for index in range(first, first + width):
             length = int.from_bytes(rest[:2], "big")
-            if len(rest) < 2 + length or (len(rest) < 2):  # noqa: PLR2004
-                broken = index if broken is None else broken
-                rest = b""
-                entries.append(b"")
-                continue
-            entries.append(rest[2 : 2 + length])
+            entry, whole = rest[2 : 2 + length], len(rest) >= 2 + length and len(rest) > 1
+            require(whole, "the bundle ends", index)
             rest = rest[2 + length :]
-        if rest and broken is None:
-            broken = first + width - 1
-    return entries, broken
-
-
-def _tiles(read: Read, level: int, count: int) -> list[bytes]:
-    """The hashes of one level's tiles."""
-    hashes: list[bytes] = []
-    for number, width in enumerate(_widths(count)):
-        path = path_of(level, number, width)
-        raw = _whole(read, path)
-        require(
-            len(raw) == 32 * width,
-            f"expected {width} hashes in {path}",
-            number * WIDTH << 8 * level,
-        )
-        hashes += [raw[at : at + 32] for at in range(0, len(raw), 32)]
+            hashes.append(leaf_hash(entry))
+            _same(tile[(index - first) * HASH_BYTES :], True, hashes[index:], index, 0)
+            look(entry, index)
+        require(more_entries or not rest, "a bundle too long", first + width)
+        _same(tile, more_hashes, hashes[first:], first, 0)
     return hashes
 
 
-def first_unlike(read: Read, leaves: Sequence[bytes]) -> int | None:
-    """The first entry below a hash of a tile that is not the hash of these leaves."""
-    row, level, unlike = list(leaves), 0, []
-    while row:
-        tiles = _tiles(read, level, len(row))
-        unlike += [
-            i << 8 * level
-            for i, pair in enumerate(zip(tiles, row, strict=True))
-            if pair[0] != pair[1]
-        ]
-        row = [mth(row[i : i + WIDTH]) for i in range(0, len(row) - WIDTH + 1, WIDTH)]
+def check_tree(read: Read, key: Key, look: Look = lambda entry, index: None) -> Checkpoint:
+    """The head of a log of entries of any kind, when all that is published agrees with it."""
+    try:
+        note = read("checkpoint")
+    except (LookupError, OSError) as error:
+        raise Refused("no checkpoint") from error
+    head = open_checkpoint(note, key)
+    leaves = row = _leaves(read, head.size, look)
+    level = 0
+    while row := [mth(row[at : at + WIDTH]) for at in range(0, len(row) - WIDTH + 1, WIDTH)]:
         level += 1
-    return min(unlike, default=None)
-
-
-def first_malformed(entries: Sequence[bytes]) -> int | None:
-    """The first entry that is none of ours, or is from an hour before the last one's."""
-    hour = ""
-    for index, raw in enumerate(entries):
-        try:
-            leaf = read_entry(raw)
-        except Refused:
-            return index
-        if leaf["hour"] < hour:
-            return index
-        hour = leaf["hour"]
-    return None
-
-
-def check_tree(read: Read, key: Key) -> tuple[Checkpoint, list[bytes], int | None]:
-    """Head and entries of a log of any kind of entries, and the first bad index if there is one."""
-    head = open_checkpoint(_whole(read, "checkpoint"), key)
-    entries, broken = read_entries(read, head.size)
-    leaves = [leaf_hash(entry) for entry in entries]
-    bad = [i for i in (broken, first_unlike(read, leaves)) if i is not None]
-    require(bad or mth(leaves) == head.root, "another root")
-    return head, entries, min(bad, default=None)
+        for number, width in _tiles(len(row)):
+            first = number * WIDTH
+            tile, more = _file(read, level, number, width)
+            _same(tile, more, row[first : first + width], first, level)
+    require(mth(leaves) == head.root, "another root")
+    return head
 
 
 def check_log(read: Read, key: Key) -> Checkpoint:
-    """The head of a sound log."""
-    head, entries, bad = check_tree(read, key)
-    malformed = first_malformed(entries)
-    found = [i for i in (bad, malformed) if i is not None]
-    if found:
-        raise Refused("is bad, and none before it", min(found))
-    return head
+    """The head of a sound log of our entries."""
+    hour = ""
+
+    def look(entry: bytes, index: int) -> None:
+        nonlocal hour
+        try:
+            leaf = read_entry(entry)
+        except Refused as refused:
+            raise Refused(str(refused), index) from refused
+        require(leaf["hour"] >= hour, "from an hour before the last entry's", index)
+        hour = leaf["hour"]
+
+    return check_tree(read, key, look)

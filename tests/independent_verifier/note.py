@@ -44,9 +44,9 @@ def _is_name(text: str) -> bool:
 def read_key(vkey: str) -> Key:
     """`name+id in hex+base64 of type and key`."""
     parts = vkey.split("+", 2)
-    require(len(parts) == 3 and _is_name(parts[0]), "not a verifier key")  # noqa: PLR2004
+    require(len(parts) == 3 and _is_name(parts[0]), "not a verifier key")
     typed = base64_std(parts[2])
-    require(typed[:1] == ED25519 and len(typed) == 33, "not an Ed25519 key")  # noqa: PLR2004
+    require(typed[:1] == ED25519 and len(typed) == 33, "not an Ed25519 key")
     key = Key(parts[0], typed[1:])
     require(parts[1] == key.id.hex(), "the id of another key")
     return key
@@ -81,7 +81,7 @@ def open_note(note: bytes, key: Key) -> str:
 
 def open_checkpoint(note: bytes, key: Key) -> Checkpoint:
     lines = open_note(note, key)[:-1].split("\n")
-    require(len(lines) >= 3 and all(lines), "not a checkpoint")  # noqa: PLR2004
+    require(len(lines) >= 3 and all(lines), "not a checkpoint")
     require(lines[0] == key.name, "the checkpoint of another log")
     head = Checkpoint(decimal(lines[1]), hash_std(lines[2]))
     require(head.size or head.root == hashlib.sha256(b"").digest(), "an empty tree's other root")

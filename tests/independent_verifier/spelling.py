@@ -47,7 +47,7 @@ def hash_std(text: str) -> bytes:
 
 def decimal(text: str) -> int:
     """ASCII digits of a number below 2**63, without leading zeros."""
-    require(text.isascii() and text.isdigit() and len(text) < 20, "not a decimal")  # noqa: PLR2004
+    require(text.isascii() and text.isdigit() and len(text) < 20, "not a decimal")
     require(str(int(text)) == text and int(text) < 1 << 63, "another spelling of a decimal")
     return int(text)
 
@@ -56,39 +56,36 @@ def is_hex(text: object, length: int) -> bool:
     return isinstance(text, str) and len(text) == length and set(text) <= set("0123456789abcdef")
 
 
-def any_json(raw: bytes):
-    """JSON of any spelling, but every member of an object named once and no number a float."""
-
-    def once(pairs):
-        require(len(dict(pairs)) == len(pairs), "a member named twice")
-        return dict(pairs)
-
-    def none(word):
-        raise Refused(f"no such number: {word}")
-
-    try:
-        return json.loads(
-            raw.decode(), object_pairs_hook=once, parse_float=none, parse_constant=none
-        )
-    except (ValueError, RecursionError) as error:
-        raise Refused("not JSON") from error
-
-
 def canonical(value: object) -> bytes:
     """ASCII, keys sorted, no white space."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def canonical_json(raw: bytes):
-    """The value of canonical JSON: objects, lists, strings and integers."""
-    value = any_json(raw)
+    """The value of canonical JSON, which holds no floats."""
+    try:
+        value = json.loads(raw.decode("ascii"), parse_float=_no_number, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Refused("not JSON") from error
     _plain(value)
     require(canonical(value) == raw, "another spelling of canonical JSON")
     return value
 
 
+def _no_number(word: str):
+    raise Refused(f"no integer: {word}")
+
+
 def _plain(value: object) -> None:
-    require(type(value) in {dict, list, str, int}, "neither object, list, string nor integer")
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
+    """Keys are ASCII, integers are exact in every language, and no text holds half a character."""
+    if isinstance(value, dict):
+        require(all(map(str.isascii, value)), "a key that is not ASCII")
+        for each in value.values():
             _plain(each)
+    elif isinstance(value, list):
+        for each in value:
+            _plain(each)
+    elif isinstance(value, str):
+        require(not any("\ud800" <= c <= "\udfff" for c in value), "half a surrogate pair")
+    elif type(value) is int:
+        require(abs(value) < 1 << 53, "an integer too large")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from .entry import COMMITTED, SLOTS, digest_of
 from .refusal import Refused, require
-from .spelling import any_json, base64_url, canonical, url_text
+from .spelling import base64_url, canonical, url_text
 
 STEP_BYTES = 4096
 OKM_BYTES = 32 + SLOTS * 16
 ZERO = bytes(12)
+HPKE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
 def hkdf(ikm: bytes, salt: bytes, info: bytes, length: int) -> bytes:
@@ -54,8 +58,7 @@ def open_envelope(leaf: dict, envelope: bytes, okm: bytes) -> Contents:
     require(
         not plain[4 + length :].strip(b"\0") and len(plain) >= 4 + length, "no padding of zeros"
     )
-    contents = any_json(plain[4 : 4 + length])
-    require(isinstance(contents, dict) and contents.keys() == {"fields", "sealed"}, "other members")
+    contents = _contents(plain[4 : 4 + length])
     fields, sealed = contents["fields"], contents["sealed"]
     require(isinstance(fields, dict) and isinstance(sealed, dict), "not objects")
     require(fields.keys() <= set(COMMITTED), "no such field")
@@ -76,6 +79,23 @@ def open_stored(stored: bytes, token: bytes, shred: bytes) -> tuple[bytes, list[
     hashes = plain[OKM_BYTES:]
     require(len(plain) >= OKM_BYTES and len(hashes) % 32 == 0, "not keys and hashes")
     return plain[:OKM_BYTES], [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
+
+
+def _contents(text: bytes) -> dict:
+    try:
+        contents = json.loads(text)
+    except ValueError as error:
+        raise Refused("not JSON") from error
+    require(isinstance(contents, dict) and contents.keys() == {"fields", "sealed"}, "other members")
+    return contents
+
+
+def unwrap_epoch(wrapped: bytes, epoch: str, recipient: X25519PrivateKey) -> bytes:
+    """HPKE (RFC 9180)."""
+    try:
+        return HPKE.decrypt(wrapped, recipient, b"whoisgate/v1 epoch " + epoch.encode())
+    except (InvalidTag, ValueError) as error:
+        raise Refused("wrapped for another recipient or epoch, or altered") from error
 
 
 def entry_keys(epoch_key: bytes, shred: bytes, nonce: bytes) -> bytes:

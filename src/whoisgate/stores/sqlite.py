@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -37,9 +38,18 @@ from whoisgate.audit.envelope import (
 from whoisgate.audit.note import Signer
 from whoisgate.audit.proof import proof_text, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
-from whoisgate.audit.verify import parse_leaf, unb64url
+from whoisgate.audit.verify import (
+    Leaf,
+    VerificationFailed,
+    b64url,
+    leaf_hash,
+    parse_leaf,
+    unb64url,
+    verify_inclusion,
+)
 from whoisgate.elements import element
 from whoisgate.errors import (
+    EvidenceError,
     FolderExists,
     LogUnavailable,
     ReceiptNotFound,
@@ -185,8 +195,10 @@ class SQLiteLog:
                 size = tables.size_holding(database, index)
                 root = tables.root_at(database, size)
             keys, hashes = open_receipt(stored, unb64url(token), secret)
-            fields, _ = open_with_keys(envelope, parse_leaf(leaf).nonce, keys)
-        except (LookupError, ValueError, OverflowError):
+            fields, _ = open_with_keys(envelope, _holding(envelope, leaf).nonce, keys)
+            # Before it is signed: a root altered in the database would be a fork under our key.
+            verify_inclusion(leaf_hash(leaf), index, size, hashes, root)
+        except (LookupError, ValueError, OverflowError, EvidenceError, VerificationFailed):
             raise ReceiptNotFound("no receipt at this address for this requester") from None
         note = signed_checkpoint(signer, size, root)
         return proof_text(leaf, openings_of(fields, keys), index, hashes, note)
@@ -231,9 +243,11 @@ class SQLiteLog:
         ]
 
     def open_entry(self, index: int, key: X25519PrivateKey) -> Opened:
-        """What an entry's envelope holds, for a recipient. Raises `UnknownEntry`.
+        """What an entry's envelope holds, for a recipient.
 
-        Does not check the envelope against its leaf.
+        Raises `UnknownEntry`, and `EvidenceError` when the envelope is not the one that the entry
+        names, whoever could have sealed it. The entry itself is as the database has it: that the
+        log holds it is shown by `receipt`, or by verifying the log.
         """
         with self._reading() as database:
             row = database.execute(
@@ -246,11 +260,15 @@ class SQLiteLog:
         if row is None:
             raise UnknownEntry(f"no envelope of entry `{index}`")
         leaf, envelope, epoch = row
+        try:
+            nonce = _holding(envelope, leaf).nonce
+        except (EvidenceError, VerificationFailed):
+            raise EvidenceError(f"the envelope of entry `{index}` is not what it names") from None
         secret = shred.read(self._ledger.shred, index)
         for (candidate,) in wrapped:
             try:
                 epoch_key = unwrap_epoch(candidate, epoch, key)
-                return Opened(*open_envelope(envelope, parse_leaf(leaf).nonce, secret, epoch_key))
+                return Opened(*open_envelope(envelope, nonce, secret, epoch_key))
             except Unopened:
                 continue
         raise UnknownEntry(f"the envelope of entry `{index}` does not open: erased, or another key")
@@ -362,6 +380,14 @@ class SQLiteLog:
                 self._put(draft, future)
         for lock in reversed(self._locks):
             lock.release()
+
+
+def _holding(envelope: bytes, leaf: bytes) -> Leaf:
+    """The leaf, when it names this envelope; raises `EvidenceError` or `VerificationFailed`."""
+    parsed = parse_leaf(leaf)
+    if b64url(sha256(envelope).digest()) != parsed.envelope:
+        raise EvidenceError("another envelope than the entry names")
+    return parsed
 
 
 _LOGS: Final[weakref.WeakSet[SQLiteLog]] = weakref.WeakSet()
