@@ -101,7 +101,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{20,}={0,2}")
 RESPELLINGS: tuple[tuple[re.Pattern[bytes], Callable[[Random, bytes], bytes]], ...] = (
     (_BASE64, _slack),
     (_BASE64, lambda _, found: found.translate(bytes.maketrans(b"+/-_", b"-_+/"))),
-    (re.compile(rb"\b[0-9]+\b"), lambda random, found: _number(random, found)),
+    (re.compile(rb"\b[0-9]+\b"), _number),
     (re.compile(rb"[0-9a-f]*[a-f][0-9a-f]*"), lambda _, found: found.upper()),
     (
         re.compile(rb"[\[\]{},:]"),

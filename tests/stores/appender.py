@@ -29,7 +29,7 @@ def utc_now():
     return datetime.now(UTC)
 
 
-def log_in(folder: Path, *, clock=utc_now, create=False) -> SQLiteLog:
+def log_in(folder: Path, *, clock=utc_now, create=False, entropy=secrets.token_bytes) -> SQLiteLog:
     return SQLiteLog(
         folder / "whoisgate.db",
         folder / "log",
@@ -38,7 +38,7 @@ def log_in(folder: Path, *, clock=utc_now, create=False) -> SQLiteLog:
         recipients={"operator": OPERATOR.public_key()},
         index_key=b"\x03" * 32,
         clock=clock,
-        entropy=secrets.token_bytes,
+        entropy=entropy,
         create=create,
     )
 

@@ -18,7 +18,14 @@ from pathlib import Path
 from whoisgate.audit.note import Signer
 from whoisgate.audit.proof import signed_checkpoint
 from whoisgate.audit.tiles import new_tiles, nodes_of
-from whoisgate.audit.verify import Checkpoint, VerificationFailed, open_checkpoint
+from whoisgate.audit.tree import inclusion_proof
+from whoisgate.audit.verify import (
+    Checkpoint,
+    VerificationFailed,
+    leaf_hash,
+    open_checkpoint,
+    verify_inclusion,
+)
 from whoisgate.errors import StaleLog
 from whoisgate.stores import tables
 
@@ -46,6 +53,31 @@ def guard(database: sqlite3.Connection, folder: Path, signer: Signer) -> Checkpo
             "published log"
         )
     return published
+
+
+def check_published(folder: Path, signer: Signer, index: int, leaf: bytes) -> None:
+    """Raise unless the published log holds this entry, if it is so long already.
+
+    Raises `verify.VerificationFailed`, `ValueError` for tiles that are none, and `OSError`.
+    """
+    try:
+        note = (folder / "checkpoint").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+
+    def tile(path: str) -> bytes:
+        full, partial, width = path.partition(".p/")
+        try:
+            return (folder / path).read_bytes()
+        except FileNotFoundError:
+            if not partial:
+                raise
+        return (folder / full).read_bytes()[: 32 * int(width)]  # outgrown in the meantime
+
+    head = open_checkpoint(note, signer.verifier)
+    if index < head.size:
+        proof = inclusion_proof(index, head.size, nodes_of(head.size, tile))
+        verify_inclusion(leaf_hash(leaf), index, head.size, proof, head.root)
 
 
 def publish(database: sqlite3.Connection, folder: Path, signer: Signer) -> None:

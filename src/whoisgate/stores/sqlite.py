@@ -208,7 +208,8 @@ class SQLiteLog:
     ) -> tuple[bytes, bytes, bytes]:
         tag = self._ledger.tags.tag("requester", requester)
         row = database.execute(
-            "SELECT leaf, envelope, receipt FROM vault JOIN entry USING (idx)"
+            "SELECT CAST(leaf AS BLOB), CAST(envelope AS BLOB), CAST(receipt AS BLOB)"
+            " FROM vault JOIN entry USING (idx)"
             " WHERE idx = ? AND requester = ?",
             (index, tag),
         ).fetchone()
@@ -246,25 +247,31 @@ class SQLiteLog:
         """What an entry's envelope holds, for a recipient.
 
         Raises `UnknownEntry`, and `EvidenceError` when the envelope is not the one that the entry
-        names, whoever could have sealed it. The entry itself is as the database has it: that the
-        log holds it is shown by `receipt`, or by verifying the log.
+        names, or the entry not the one that the published log holds, whoever sealed it. An entry
+        that is not published yet is as the database has it.
         """
         with self._reading() as database:
             row = database.execute(
-                "SELECT leaf, envelope, epoch FROM vault JOIN entry USING (idx) WHERE idx = ?",
+                "SELECT CAST(leaf AS BLOB), CAST(envelope AS BLOB), CAST(epoch AS TEXT)"
+                " FROM vault JOIN entry USING (idx) WHERE idx = ?",
                 (index,),
             ).fetchone()
             wrapped = database.execute(
-                "SELECT wrapped FROM epoch WHERE id = ?", (row[2] if row else None,)
+                "SELECT CAST(wrapped AS BLOB) FROM epoch WHERE id = ?", (row[2] if row else None,)
             ).fetchall()
         if row is None:
             raise UnknownEntry(f"no envelope of entry `{index}`")
         leaf, envelope, epoch = row
+        ledger = self._ledger
         try:
             nonce = _holding(envelope, leaf).nonce
-        except (EvidenceError, VerificationFailed):
-            raise EvidenceError(f"the envelope of entry `{index}` is not what it names") from None
-        secret = shred.read(self._ledger.shred, index)
+            publish.check_published(ledger.folder, ledger.signer, index, leaf)
+        except OSError as error:
+            raise LogUnavailable(f"the published log cannot be read: {error}") from None
+        except (EvidenceError, VerificationFailed, ValueError) as error:
+            what = f"entry `{index}` or its envelope is not what was logged: {error}"
+            raise EvidenceError(what) from None
+        secret = shred.read(ledger.shred, index)
         for (candidate,) in wrapped:
             try:
                 epoch_key = unwrap_epoch(candidate, epoch, key)
