@@ -12,8 +12,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-
 from tests.stores import appender
+
 from whoisgate.audit.draft import Draft
 from whoisgate.audit.note import Signer, checkpoint
 from whoisgate.audit.receipt import Receipt

@@ -2,7 +2,7 @@
 
 `MUTATIONS` says how many alterations are tried; one depends on its kind and number alone, and the
 failure names both. What may change because nobody signed it is listed in `NOT_SIGNED`, and an
-altered thing is accepted only if it is one of these.
+altered thing is accepted only if it is one of these (each is shown in `test_two_verifiers`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from random import Random
 
 import pytest
-
 from tests import tampering
 from tests.conftest import MUTATIONS
 from tests.independent_verifier import evidence as layout
 from tests.two_verifiers import of_evidence, of_inclusion, of_log, of_receipt, of_subtree
+
 from whoisgate.audit.evidence import evidence_zip
-from whoisgate.audit.note import Signer, checkpoint
+from whoisgate.audit.note import Signer
 from whoisgate.audit.tree import (
     Edge,
     grow,
@@ -38,6 +38,8 @@ NOT_SIGNED = {
     "dropped": "openings that a holder leaves out: what he shows is what was committed",
     "surplus": "files that the signed size does not need, and hashes or entries of a full tile "
     "beyond it, where a full tile replaced a partial one: they are no part of the signed tree",
+    "earlier": "a whole earlier log in the place of a later one: it was signed too, and who kept "
+    "the later checkpoint, or a receipt, notices",
 }
 """What both verifiers accept although it was altered, and why."""
 
@@ -116,7 +118,7 @@ def _first_unlike(before: bytes, found: tuple[bytes | None, bool], ends: list[in
     alike = next(
         (i for i, pair in enumerate(zip(before, after)) if pair[0] != pair[1]),
         min(len(before), len(after)),
-    )  # noqa: B905
+    )
     return sum(end <= alike for end in ends)
 
 

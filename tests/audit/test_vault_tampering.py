@@ -17,7 +17,6 @@ from random import Random
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from tests import tampering
 from tests.conftest import MUTATIONS
 from tests.independent_verifier import merkle, vault
@@ -25,6 +24,7 @@ from tests.independent_verifier.entry import read_entry
 from tests.independent_verifier.refusal import Refused, require
 from tests.independent_verifier.spelling import base64_url, url_text
 from tests.two_verifiers import of_receipt
+
 from whoisgate.audit.envelope import wrap_epoch
 from whoisgate.audit.verify import split_bundle
 from whoisgate.errors import EvidenceError, ReceiptNotFound, UnknownEntry
@@ -74,7 +74,7 @@ class Vault:
         name = {"epoch": "id", "head": "size"}.get(table, "idx")
         return self.database.execute(
             f"SELECT {column} FROM {table} WHERE {name} = ?",
-            (key,),  # noqa: S608
+            (key,),
         ).fetchone()[0]
 
     def put(self, table: str, column: str, key: int | str, value: object) -> None:
