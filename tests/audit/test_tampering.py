@@ -115,10 +115,8 @@ def _first_unlike(before: bytes, found: tuple[bytes | None, bool], ends: list[in
     after, more = found
     if after == before or (more and after[: len(before)] == before):
         return None
-    alike = next(
-        (i for i, pair in enumerate(zip(before, after)) if pair[0] != pair[1]),
-        min(len(before), len(after)),
-    )
+    shorter = min(len(before), len(after))
+    alike = next((at for at in range(shorter) if before[at] != after[at]), shorter)
     return sum(end <= alike for end in ends)
 
 
@@ -451,7 +449,7 @@ def test_notices_what_is_altered_in_a_proof(kind, part):
             elif at in numbers:
                 altered[at] = value + random.choice((-size, -2, -1, 1, 2, size, 1 << 40))
             else:
-                # Nobody reads a size out of a proof: it is signed with the root. Both agree, though.
+                # Nobody reads a size out of a proof: it is signed with the root. Both agree.
                 altered[at] = max(0, value + random.choice((-1, 1, 2, size)))
                 check(*altered)
                 continue

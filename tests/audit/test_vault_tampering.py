@@ -73,7 +73,7 @@ class Vault:
     def get(self, table: str, column: str, key: int | str):
         name = {"epoch": "id", "head": "size"}.get(table, "idx")
         return self.database.execute(
-            f"SELECT {column} FROM {table} WHERE {name} = ?",
+            f"SELECT {column} FROM {table} WHERE {name} = ?",  # noqa: S608
             (key,),
         ).fetchone()[0]
 

@@ -4,9 +4,9 @@ The tree is RFC 6962's (leaf ``SHA-256(00 ‖ entry)``, node ``SHA-256(01 ‖ le
 published as C2SP tlog-tiles with a signed-note checkpoint (Ed25519, type 01), and a receipt is a
 C2SP tlog-proof. Field order never changes; new fields only append.
 
-**Canonical JSON.** ASCII (everything else escaped as ``\\u`` and four lower-case digits), keys
-ASCII and sorted, no white space; objects, lists, strings without half a surrogate pair, integers
-within ±(2⁵³-1), null, true and false.
+**Canonical JSON.** ASCII (everything else as u-escapes with four lower-case digits), keys ASCII and
+sorted, no white space; objects, lists, strings without half a surrogate pair, integers within
+±(2⁵³-1), null, true and false.
 
 **Leaf.** Canonical JSON, at most 65,535 bytes. Members:
 

@@ -232,15 +232,15 @@ def verify_consistency(
 
 
 def is_subtree(start: int, end: int) -> bool:
-    """Whether ``[start, end)`` is a subtree of larger trees: ``start`` is a multiple of the least
-    power of two that is no smaller than its size (draft-ietf-plants-merkle-tree-certs §4.1).
+    """Whether ``[start, end)`` is a subtree (draft-ietf-plants-merkle-tree-certs §4.1).
 
-    The draft's empty subtrees are none here: a proof about no leaf would show nothing.
+    ``start`` is a multiple of the least power of two that is no smaller than its size. The draft's
+    empty subtrees are none here: a proof about no leaf would show nothing.
     """
     return 0 <= start < end and start % (1 << (end - start - 1).bit_length()) == 0
 
 
-def verify_subtree_inclusion(
+def verify_subtree_inclusion(  # noqa: PLR0917 (the parts of a proof)
     leaf: bytes, index: int, start: int, end: int, proof: Sequence[bytes], root: bytes
 ) -> None:
     """As `verify_inclusion`, of leaf ``index`` of the log in the subtree ``[start, end)``.
@@ -270,7 +270,7 @@ def verify_subtree_inclusion(
         raise VerificationFailed("WG407", "the inclusion proof does not lead to the root", index)
 
 
-def verify_subtree(
+def verify_subtree(  # noqa: PLR0917 (the parts of a proof)
     start: int, end: int, part: bytes, size: int, root: bytes, proof: Sequence[bytes]
 ) -> None:
     """Raises unless leaves ``[start, end)``, whose root is ``part``, are those of the tree.
