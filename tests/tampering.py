@@ -46,12 +46,16 @@ def swap(random: Random, data: bytes) -> bytes:
     return data[:a] + data[c:d] + data[b:c] + data[a:b] + data[d:]
 
 
+def append(random: Random, data: bytes) -> bytes:
+    return data + random.choice((b"\0", data, random.randbytes(random.choice((1, 2, 32)))))
+
+
 def zero(random: Random, data: bytes) -> bytes:
     begin, end = _span(random, data)
     return data[:begin] + bytes(end - begin) + data[end:]
 
 
-BLIND: tuple[Alter, ...] = (flip, flip, put_in, take_out, cut, double, swap, zero)
+BLIND: tuple[Alter, ...] = (flip, flip, put_in, append, take_out, cut, double, swap, zero)
 
 
 def rows(random: Random, data: list[bytes]) -> list[bytes]:
@@ -62,7 +66,7 @@ def rows(random: Random, data: list[bytes]) -> list[bytes]:
     if what == 0:
         data[a], data[b] = data[b], data[a]
     elif what == 1:
-        data.insert(a, data[b])
+        data.insert(random.choice((a, len(data))), data[b])
     elif what == 2:
         del data[a]
     elif what == 3:
