@@ -69,10 +69,13 @@ def same_note(before: bytes, after: bytes) -> bool:
 
     def strange(each: bytes) -> bool:
         try:
-            name, signature = each.removeprefix("— ".encode()).split(b" ")
-            return (name, base64.b64decode(signature)[:4]) != (own.split(b" ")[1], mark)
+            dash, name, text = each.split(b" ")
+            signature = base64.b64decode(text, validate=True)
         except ValueError:
             return False
+        line = dash == "—".encode() and name and b"+" not in name and len(signature) > 4
+        spelled = base64.b64encode(signature) == text
+        return bool(line and spelled and (name, signature[:4]) != (own.split(b" ")[1], mark))
 
     rest = lines[:-1].split(b"\n") if lines.endswith(b"\n") else []
     return text == other and own in rest and all(each == own or strange(each) for each in rest)
