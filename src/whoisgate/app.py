@@ -173,9 +173,15 @@ class Folder:
         return key
 
     def _recipients(self) -> dict[str, X25519PublicKey]:
-        return {
-            path.stem: read_recipient(path) for path in sorted((self.path / "keys").glob("*.pub"))
-        }
+        keys = self.path / "keys"
+        try:
+            files = sorted(file for file in keys.iterdir() if file.suffix == ".pub")
+        except OSError as error:
+            raise MissingKey(f"expected a readable `keys/`: {type(error).__name__}") from None
+        if not files:
+            # What nobody can open is no record: `glob` would hide a folder that cannot be read.
+            raise MissingKey("expected `keys/operator.pub` or another recipient's `.pub`")
+        return {file.stem: read_recipient(file) for file in files}
 
     def _secret(self, name: str) -> bytes:
         try:

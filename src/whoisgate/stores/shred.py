@@ -7,11 +7,13 @@ slot beyond the log's end means nothing and is overwritten by the next entry of 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from whoisgate.audit.envelope import SHRED_BYTES
+from whoisgate.errors import DiskFull
 
 
 def create(path: Path) -> None:
@@ -20,15 +22,21 @@ def create(path: Path) -> None:
 
 
 def write(path: Path, first: int, secrets: Sequence[bytes]) -> None:
-    """Fill consecutive slots from ``first``; durable on return. Raises `OSError`.
+    """Fill consecutive slots from ``first``; durable on return. Raises `DiskFull` or `OSError`.
 
+    `DiskFull` is for a write alone: an ``fsync`` without room may have lost what it was to keep.
     The caller holds the log's write lock.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         content, at = b"".join(secrets), first * SHRED_BYTES
         while content:
-            written = os.pwrite(handle, content, at)
+            try:
+                written = os.pwrite(handle, content, at)
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise DiskFull(f"no room in `{path}`") from None
+                raise
             content, at = content[written:], at + written
         os.fsync(handle)
     finally:

@@ -5,7 +5,7 @@ when they are first needed in each process, and let go while a process forks. On
 what is queued, one publishes. Entries are never changed here, and no key leaves the process.
 
 Rules: a receipt exists only for what is committed. After a failed write this process appends
-nothing more; reading goes on.
+nothing more, except that it waits for room where the disk was full; reading goes on.
 """
 
 from __future__ import annotations
@@ -119,9 +119,10 @@ class SQLiteLog:
     def append(self, draft: Draft) -> Future[Receipt]:
         """Queue ``draft``; the future resolves after commit and signature. Never blocks on disk.
 
-        Its exception is `LogUnavailable` (also `ClockBehind`), `StaleLog`, or what forbids this
-        draft: `ApprovalSpent`, `BudgetSpent`, `CredentialRefused`, `UnknownEntry`; `ValueError` or
-        `TypeError` if an entry cannot hold it. Callbacks of the future must not wait for the log.
+        Its exception is `LogUnavailable` (also `ClockBehind`, `DiskFull`), `StaleLog`, or what
+        forbids this draft: `ApprovalSpent`, `BudgetSpent`, `CredentialRefused`, `UnknownEntry`;
+        `ValueError` or `TypeError` if an entry cannot hold it. Callbacks of the future must not
+        wait for the log.
         """
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()  # what is queued is logged: no cancelling
