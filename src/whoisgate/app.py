@@ -369,9 +369,20 @@ def init(
         + tables,
         encoding="utf-8",
     )
+    _sync_all(path)
     folder = Folder.at(path)
     folder.log(create=True).close()
     return folder
+
+
+def _sync_all(folder: Path) -> None:
+    """Make a folder durable: a log that outlives its keys in a power cut never starts again."""
+    for path in (folder.parent, folder, *folder.rglob("*")):
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _write_secret(path: Path, content: bytes) -> None:

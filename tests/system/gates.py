@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,55 +86,59 @@ class Asker:
 
 
 class Running:
-    """One gate process, of which everything that it told is read."""
+    """One gate process, of which everything that it tells is read as it comes."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel, self._reader = channel, channel.makefile("rb")
         self.pid: int = json.loads(self._reader.readline())["pid"]
         self.told, self._tracer = Told(), None
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
 
     def trace(self, *command: str) -> None:
         self._tracer = subprocess.Popen(
             [*command, "-p", str(self.pid)], stderr=subprocess.PIPE, text=True
         )
         status = Path(f"/proc/{self.pid}/status")
-        until = time.monotonic() + WAIT_S
-        while "\nTracerPid:\t0\n" in status.read_text():
-            assert self._tracer.poll() is None, self._tracer.stderr.read()
-            assert time.monotonic() < until
-            time.sleep(0.002)
+        wait_until(lambda: "\nTracerPid:\t0\n" not in status.read_text())
 
-    def next(self) -> dict | None:
-        """The next thing told, None at the end. What came only in part was not received."""
-        line = self._reader.readline()
-        if not line.endswith(b"\n"):
-            return None
-        self.told.lines.append(json.loads(line))
-        return self.told.lines[-1]
+    def _read(self) -> None:
+        with suppress(ConnectionResetError, TimeoutError):
+            for line in self._reader:
+                if line.endswith(b"\n"):  # what came only in part was not received
+                    self.told.lines.append(json.loads(line))
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def end(self) -> Told:
         """All that it tells until it ends."""
-        with suppress(ConnectionResetError):
-            while self.next() is not None:
-                pass
+        self._reading.join()
         self._reader.close()
         self._channel.close()
         if self._tracer is not None:
             self._tracer.communicate(timeout=WAIT_S)
-        until = time.monotonic() + WAIT_S
-        while Path(f"/proc/{self.pid}").exists():
-            assert time.monotonic() < until, "the process did not end"
-            time.sleep(0.002)
+        wait_until(lambda: not Path(f"/proc/{self.pid}").exists())
         return self.told
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.002)
 
 
 def make_folder(path: Path, budget: int, base_url: str = "http://127.0.0.1:8043/") -> Path:
     """A gate whose requester may be refused ``budget`` times a day."""
     demo_folder.make(path, base_url=base_url)
     config = path / "whoisgate.toml"
-    config.write_text(
-        config.read_text().replace("[gate]\n", f"[gate]\nrefusals_per_day = {budget}\n")
-    )
+    text = config.read_text().replace("[gate]\n", f"[gate]\nrefusals_per_day = {budget}\n")
+    with config.open("w") as file:  # as an editor does; `init` itself sees to the rest
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     return path
 
 
