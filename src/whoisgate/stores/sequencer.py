@@ -122,7 +122,9 @@ class Sequencer:
             self._roll_back()
             if _no_room(error) and not self._database.in_transaction:
                 raise DiskFull("no room for the log: nothing was logged; free space") from None
-            raise Doubtful(f"the log stopped: a write failed with `{error}`") from error
+            raise Doubtful(
+                f"the log stopped: a write failed with `{error}`; {tables.MEND}"
+            ) from error
         if grown is None:
             return [outcome for outcome in batch.outcomes if isinstance(outcome, Exception)]
         self._epoch = batch.epoch
@@ -142,7 +144,9 @@ class Sequencer:
             if error.sqlite_errorcode & 0xFF in _CONTENTION:
                 # Nothing is written yet, so the next batch may try again.
                 raise LogUnavailable("the log is busy: another process holds it") from None
-            raise Doubtful(f"the log stopped: its database cannot be written: {error}") from None
+            raise Doubtful(
+                f"the log stopped: its database cannot be written: {error}; {tables.MEND}"
+            ) from None
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):

@@ -169,7 +169,9 @@ class SQLiteLog:
                 publish.publish(database, ledger.folder, ledger.signer)
                 tables.checkpoint(database)
             except (OSError, sqlite3.Error, ValueError) as error:
-                raise LogUnavailable(f"the log cannot be published: {error}") from None
+                raise LogUnavailable(
+                    f"the log cannot be published: {error}; {tables.MEND}"
+                ) from None
             finally:
                 database.close()
 
@@ -275,7 +277,9 @@ class SQLiteLog:
             try:
                 database.execute("INSERT OR IGNORE INTO policy VALUES (?, ?)", (digest, text))
             except sqlite3.Error as error:
-                raise LogUnavailable(f"the policy cannot be archived: {error}") from None
+                raise LogUnavailable(
+                    f"the policy cannot be archived: {error}; {tables.MEND}"
+                ) from None
 
     def archived(self, digest: str) -> str | None:
         """The text of an archived policy bundle."""
@@ -306,7 +310,9 @@ class SQLiteLog:
         except BaseException as error:
             database.close()
             if isinstance(error, OSError | sqlite3.Error):
-                raise LogUnavailable(f"the published log cannot be read: {error}") from None
+                raise LogUnavailable(
+                    f"the published log cannot be read: {error}; {tables.MEND}"
+                ) from None
             raise
         return database
 
@@ -318,7 +324,7 @@ class SQLiteLog:
             try:
                 yield self._reader
             except (OSError, sqlite3.Error) as error:
-                raise LogUnavailable(f"the log cannot be read: {error}") from None
+                raise LogUnavailable(f"the log cannot be read: {error}; {tables.MEND}") from None
 
     def _release_reader(self) -> None:
         if self._reader is not None:
