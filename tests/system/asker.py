@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import whoisgate as wg
@@ -147,7 +148,10 @@ class Child:
 
 
 def serve(address: str) -> None:
-    """Forks a child for every connection until the address is gone or nobody listens."""
+    """Forks a child for every connection, until it is ended."""
+    # A shipped policy is no part of the folder: reading and proving it once is enough.
+    app.load_named = cache(app.load_named)
+    app.edition(app.load_named("icann-gtld"), app.utc_now(), frozenset())
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(address)
