@@ -32,11 +32,11 @@ def in_child(work) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_lets_processes_take_turns(home):
-    said = home.outcomes(*(home.start(150, "--threads", 8) for _ in range(4)))
+def test_lets_eight_processes_take_turns(home):
+    said = home.outcomes(*(home.start(75, "--threads", 4) for _ in range(8)))
     assert sorted(index for index, _ in said) == list(range(1, 601))
     assert home.check(said) == 601
-    assert [len(numbers) for numbers in home.nodes().values()] == [1, 150, 150, 150, 150]
+    assert [len(numbers) for numbers in home.nodes().values()] == [1, *[75] * 8]
     for numbers in home.nodes().values():
         assert numbers == list(range(len(numbers)))
 
