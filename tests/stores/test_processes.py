@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from whoisgate.audit.draft import Draft, Grant
+from whoisgate.stores.crew import Crew
 
 
 def granted(home, log) -> int:
@@ -107,6 +108,23 @@ def test_keeps_what_it_acknowledged_when_killed(home, seed):
     size = home.check(acknowledged)
     assert size > max(index for index, _ in acknowledged)
     assert home.log().append(home.disclosure()).result().index == size
+
+
+def test_ends_when_told_to_just_as_it_begins_to_publish():
+    class Pressed(threading.Event):
+        """The process is told to stop at the one moment at which its wake-up could be lost."""
+
+        def clear(self):
+            crew._stopping.set()
+            self.set()
+            super().clear()
+
+    crew = Crew(lambda: None, lambda: None, lambda error: None)
+    crew._dirty = Pressed()
+    crew._dirty.set()
+    crew._publishing.join(10)
+    assert not crew._publishing.is_alive()
+    crew.stop()
 
 
 def test_publishes_soon_after_an_append(home, log):

@@ -6,6 +6,7 @@ the socket: what it told was received, whatever becomes of it. It never uses ``w
 """
 
 import contextlib
+import faulthandler
 import io
 import json
 import os
@@ -169,7 +170,7 @@ def serve(address: str) -> None:
 
 def work(channel: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.alarm(WAITS_S)
+    faulthandler.dump_traceback_later(WAITS_S, exit=True)  # whatever hangs, tell where
     with channel:
         channel.sendall(json.dumps({"pid": os.getpid()}).encode() + b"\n")
         with channel.makefile("rb") as lines:
