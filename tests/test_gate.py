@@ -14,7 +14,7 @@ import whoisgate as wg
 from whoisgate import errors
 from whoisgate.audit.draft import Grant
 from whoisgate.audit.note import Signer
-from whoisgate.audit.verify import verify_answer, verify_evidence, verify_receipt
+from whoisgate.audit.verify import parse_leaf, verify_answer, verify_evidence, verify_receipt
 from whoisgate.elements import ELEMENTS
 from whoisgate.formats import rdap
 from whoisgate.gate import Answer, AsyncGate, Gate
@@ -176,6 +176,34 @@ def test_asks_strangers_for_a_credential(gate, log):
     assert log.size() == before
     gate.tally()
     assert log.size() == before + 1
+
+
+def test_logs_its_counts_once_an_hour_that_questions_come(settings, record, log):
+    now = NOW
+    gate = Gate(settings, MemorySource([record]), log, lambda: now)
+    for _ in range(1000):
+        with pytest.raises(errors.CredentialRequired):
+            gate.ask("example.com", purpose=PURPOSE)
+        gate.public("example.com")
+    assert log.size() == 0
+    now += timedelta(hours=1)
+    gate.public("example.com")
+    gate.public("example.com")
+    assert [parse_leaf(leaf).open for leaf in log.leaves] == [
+        {"counts": {"credential_required": 1000, "public": 1000}}
+    ]
+
+
+def test_counts_on_what_could_not_be_logged(settings, record, log):
+    gate = Gate(settings, MemorySource([record]), DeadLog(), lambda: NOW)
+    gate.public("example.com")
+    with pytest.raises(errors.LogUnavailable):
+        gate.tally()
+    gate.log = log
+    gate.public("example.com")
+    gate.tally()
+    assert gate.tally() is None
+    assert [parse_leaf(leaf).open for leaf in log.leaves] == [{"counts": {"public": 2}}]
 
 
 def test_refuses_an_expired_credential(gate, officer):

@@ -150,9 +150,10 @@ class Folder:
 
     def signing_keys(self) -> dict[Path, Signer]:
         """The log's private keys at hand, by their files; raises `MissingKey`."""
-        keys, secret = self.path / "keys", self.log_passphrase()
-        files = sorted(keys.glob("log*.key")) or [keys / "log.key"]
-        origin = self.config.gate.origin
+        secret, origin = self.log_passphrase(), self.config.gate.origin
+        files = [f for f in self._key_files(".key") if f.name.startswith("log")]
+        if not files:
+            raise MissingKey("expected `keys/log.key`")
         return {file: Signer.from_pem(origin, _read_key(file), secret) for file in files}
 
     def add_signing_key(self) -> Signer:
@@ -215,9 +216,17 @@ class Folder:
         return read_passphrase(self.path / file if file else None)
 
     def _recipients(self) -> dict[str, X25519PublicKey]:
-        return {
-            path.stem: read_recipient(path) for path in sorted((self.path / "keys").glob("*.pub"))
-        }
+        files = self._key_files(".pub")
+        if not files:
+            raise MissingKey("expected `keys/operator.pub` or another recipient's `.pub`")
+        return {file.stem: read_recipient(file) for file in files}
+
+    def _key_files(self, suffix: str) -> list[Path]:
+        """The files in ``keys/``; `glob` would hide a folder that cannot be read."""
+        try:
+            return sorted(f for f in (self.path / "keys").iterdir() if f.suffix == suffix)
+        except OSError as error:
+            raise MissingKey(f"expected a readable `keys/`: {type(error).__name__}") from None
 
     def _secret(self, name: str) -> bytes:
         try:
@@ -407,9 +416,20 @@ def init(
         + tables,
         encoding="utf-8",
     )
+    _sync_all(path)
     folder = Folder.at(path)
     folder.log(create=True).close()
     return folder
+
+
+def _sync_all(folder: Path) -> None:
+    """Make a folder durable: a log that outlives its keys in a power cut never starts again."""
+    for path in (folder.parent, folder, *folder.rglob("*")):
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_secret(path: Path, content: bytes) -> None:

@@ -317,6 +317,12 @@ class ClockBehind(LogUnavailable):
     code = "WG505"
 
 
+class DiskFull(LogUnavailable):
+    """No room for an entry, of which nothing was kept; the log goes on once space is free."""
+
+    code = "WG516"
+
+
 class StaleLog(OperatorError):
     """The database is older than, or differs from, what was already published."""
 

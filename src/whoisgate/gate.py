@@ -186,6 +186,7 @@ class Gate:
     def answer(self, question: Question, requester: Requester, arrived: datetime) -> Answer:
         """Answer a parsed question that arrived at ``arrived``."""
         middle = self._middle
+        _tally_hourly(middle, self.log, arrived)
         middle.admit(question, requester, arrived)
         policy = middle.settings.policy
         if not question.gated:
@@ -207,6 +208,7 @@ class Gate:
         """The finished public body of a name, as ``rdap`` or ``whois``."""
         now = self._clock()
         middle = self._middle
+        _tally_hourly(middle, self.log, now)
         if at_hand := middle.cached(name, form, now):
             middle.counts.add("public")
             return at_hand.body
@@ -231,9 +233,13 @@ class Gate:
         self._middle.counts.add(what)
 
     def tally(self) -> Receipt | None:
-        """Log the counts since the last tally; None when nothing was counted."""
-        draft = self._middle.tally(self._clock())
-        return self.log.append(draft).result() if draft else None
+        """Log the counts since the last tally; None when nothing was counted.
+
+        The gate does so by itself once an hour and when it closes. What could not be logged is
+        counted on.
+        """
+        logged = _tallied(self._middle, self.log, self._clock())
+        return logged.result() if logged else None
 
     def close(self) -> None:
         """Log the last counts and close the log."""
@@ -300,6 +306,7 @@ class AsyncGate:
     async def answer(self, question: Question, requester: Requester, arrived: datetime) -> Answer:
         """As `Gate.answer`."""
         middle = self._middle
+        _tally_hourly(middle, self.log, arrived)
         middle.admit(question, requester, arrived)
         policy = middle.settings.policy
         if not question.gated:
@@ -322,17 +329,18 @@ class AsyncGate:
 
     def at_hand(self, name: str, form: str = "rdap") -> Cached | None:
         """A public body, and its decision, that needs no waiting; counted as answered."""
-        middle = self._middle
-        held = middle.cached(name, form, self._clock())
+        middle, now = self._middle, self._clock()
+        _tally_hourly(middle, self.log, now)
+        held = middle.cached(name, form, now)
         if held is not None:
             middle.counts.add("public")
         return held
 
     async def public(self, name: str, form: str = "rdap") -> PublicBytes:
         """As `Gate.public`."""
-        now = self._clock()
+        middle, now = self._middle, self._clock()
+        _tally_hourly(middle, self.log, now)
         question = Question.of(name)
-        middle = self._middle
         middle.admit(question, PUBLIC, now)
         held = middle.cached(question.name, form, now) or middle.public(
             await self._find(question.name), form, now
@@ -359,10 +367,10 @@ class AsyncGate:
 
     async def tally(self) -> Receipt | None:
         """As `Gate.tally`."""
-        draft = self._middle.tally(self._clock())
-        if draft is None:
+        logged = _tallied(self._middle, self.log, self._clock())
+        if logged is None:
             return None
-        return await asyncio.wrap_future(self.log.append(draft))
+        return await asyncio.wrap_future(logged)
 
     async def close(self) -> None:
         """As `Gate.close`; an asynchronous source is closed as well."""
@@ -389,6 +397,21 @@ class AsyncGate:
         except Exception as error:  # noqa: BLE001  a registrar's own code: anything may come
             raise _source_error(error) from None
         return _present(record, name, self._middle)
+
+
+def _tally_hourly(middle: Middle, log: Log, now: datetime) -> None:
+    """Once an hour that questions come; nobody waits for it."""
+    if middle.counts.due(now):
+        _tallied(middle, log, now)
+
+
+def _tallied(middle: Middle, log: Log, now: datetime) -> Future[Receipt] | None:
+    draft = middle.tally(now)
+    if draft is None:
+        return None
+    logged = log.append(draft)
+    logged.add_done_callback(lambda done: middle.count_on(draft) if done.exception() else None)
+    return logged
 
 
 def _fresh(source: Source | AsyncSource) -> Find | AsyncFind:

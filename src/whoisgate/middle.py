@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from whoisgate.audit.draft import Draft
 from whoisgate.elements import Element
@@ -41,6 +42,9 @@ _REFUSALS: Final = 256
 
 MAX_CACHED: Final = 16 * 1024
 """Bytes of a public body that is kept; a sound one has a third, and a hostile source makes many."""
+
+TALLY_S: Final = 3600
+"""How long a process counts before its counts become an entry: no flood makes that more often."""
 
 REFUSALS_PER_DAY = 1000
 """Default of a requester's entries per UTC day that released nothing."""
@@ -111,11 +115,25 @@ class Counts:
     def __init__(self) -> None:
         self._held: Counter[str] = Counter()
         self._lock = threading.Lock()  # guards _held
+        self._until: datetime | None = None
+
+    def due(self, now: datetime) -> bool:
+        """Whether an hour of counting is over; then the next begins."""
+        until = self._until
+        if until is not None and now < until:
+            return False
+        self._until = now + timedelta(seconds=TALLY_S)
+        return until is not None
 
     def add(self, what: str) -> None:
         """Count one more."""
         with self._lock:
             self._held[what] += 1
+
+    def put_back(self, counts: Mapping[str, int]) -> None:
+        """Count again what was taken."""
+        with self._lock:
+            self._held.update(counts)
 
     def take(self) -> Counter[str]:
         """All counts, which begin anew."""
@@ -151,6 +169,10 @@ class Middle:
         if not counts:
             return None
         return Draft("tally", self.settings.policy.digest, now, open={"counts": dict(counts)})
+
+    def count_on(self, tally: Draft) -> None:
+        """Count again what a tally held that could not be logged."""
+        self.counts.put_back(cast("Mapping[str, int]", (tally.open or {})["counts"]))
 
     def cached(self, name: str, form: str, now: datetime) -> Cached | None:
         """A finished public body that is still fresh."""

@@ -54,6 +54,8 @@ def serving(
         if not said:
             raise AssertionError(f"the gateway did not start: {process.wait(10)}")
         ready = json.loads(said)
+        if "error" in ready:
+            raise AssertionError(f"the gateway did not start: {ready['error']}")
         host, _, port = ready["whois"].rpartition(":")
         yield Gateway(folder, ready["rdap"], (host, int(port)), process)
     finally:

@@ -60,6 +60,19 @@ def test_keeps_every_answer_that_a_client_received(tmp_path):
     assert max(received) < report.size
 
 
+def test_says_what_to_do_when_an_old_backup_is_restored(folder, run):
+    database = folder / "whoisgate.db"
+    backup = database.read_bytes()
+    with serving(folder):
+        pass
+    database.write_bytes(backup)
+    tried = run("serve", folder, "--whois", "127.0.0.1:0")
+    assert tried.returncode != 0
+    (said,) = tried.stderr.decode().splitlines()
+    assert said.startswith("whoisgate: WG506: ")
+    assert "restore the newest database" in said
+
+
 def _question(name: str, case: str, elements: list[str]) -> Question:
     return Question.of(name, purpose=PURPOSE, basis="national_order", case=case, elements=elements)
 

@@ -1,12 +1,13 @@
 """Full and read-only disks, stale and forked copies, foreign files: the log fails closed."""
 
+import errno
 import os
 import shutil
 import sqlite3
 
 import pytest
 
-from whoisgate.errors import FormatTooNew, LogUnavailable, StaleLog
+from whoisgate.errors import DiskFull, FormatTooNew, LogUnavailable, StaleLog
 from whoisgate.stores.tables import SCHEMA_VERSION
 
 NOBODY = 65534
@@ -104,6 +105,26 @@ def test_fails_closed_on_a_full_disk_and_recovers(home, log):
     assert seen == 4 + len(good)
     size = home.check([(r.index, r.token) for r in receipts] + good)
     assert home.log().append(home.disclosure()).result().index == size
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fsync"])
+def test_goes_on_after_a_write_without_room_and_never_after_such_a_sync(
+    home, log, call, monkeypatch
+):
+    """Only these two calls of the shred file; tests/system fills real disks."""
+    log.append(home.disclosure()).result()
+
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"whoisgate.stores.shred.os.{call}", no_room)
+        with pytest.raises(LogUnavailable) as caught:
+            log.append(home.disclosure()).result()
+    assert isinstance(caught.value, DiskFull) is (call == "pwrite")
+    after = log.append(home.disclosure())
+    assert (after.exception() is None) is (call == "pwrite")
+    assert home.check([]) == (3 if call == "pwrite" else 2)
 
 
 def test_fails_closed_in_a_read_only_folder_and_recovers(home, log):

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from whoisgate.audit.draft import Draft, Grant
+from whoisgate.stores.crew import Crew
 
 
 def granted(home, log) -> int:
@@ -32,11 +33,11 @@ def in_child(work) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_lets_processes_take_turns(home):
-    said = home.outcomes(*(home.start(150, "--threads", 8) for _ in range(4)))
+def test_lets_eight_processes_take_turns(home):
+    said = home.outcomes(*(home.start(75, "--threads", 4) for _ in range(8)))
     assert sorted(index for index, _ in said) == list(range(1, 601))
     assert home.check(said) == 601
-    assert [len(numbers) for numbers in home.nodes().values()] == [1, 150, 150, 150, 150]
+    assert [len(numbers) for numbers in home.nodes().values()] == [1, *[75] * 8]
     for numbers in home.nodes().values():
         assert numbers == list(range(len(numbers)))
 
@@ -107,6 +108,23 @@ def test_keeps_what_it_acknowledged_when_killed(home, seed):
     size = home.check(acknowledged)
     assert size > max(index for index, _ in acknowledged)
     assert home.log().append(home.disclosure()).result().index == size
+
+
+def test_ends_when_told_to_just_as_it_begins_to_publish():
+    class Pressed(threading.Event):
+        """The process is told to stop at the one moment at which its wake-up could be lost."""
+
+        def clear(self):
+            crew._stopping.set()
+            self.set()
+            super().clear()
+
+    crew = Crew(lambda: None, lambda: None, lambda error: None)
+    crew._dirty = Pressed()
+    crew._dirty.set()
+    crew._publishing.join(10)
+    assert not crew._publishing.is_alive()
+    crew.stop()
 
 
 def test_publishes_soon_after_an_append(home, log):

@@ -32,7 +32,6 @@ from whoisgate.servers.whois import BACKLOG, WhoisServer
 Address = tuple[str, int]
 """Host and port; port 0 takes a free one."""
 
-TALLY_S: Final = 3600
 SWITCH_S: Final = 0.0005
 CIPHERS: Final = "ECDHE+AESGCM"
 """For TLS 1.2, as ICANN's profile wants; TLS 1.3 has its own."""
@@ -115,7 +114,7 @@ async def run(
             http = _HTTPServer(_config(app, whois.settings, tls))
             await whois.start(whois_socket)
             serving = asyncio.create_task(http.serve([rdap_socket]))
-            beside = [asyncio.create_task(_tally(gate))]
+            beside: list[asyncio.Task[None]] = []
             stop, again = stopping or asyncio.Event(), asyncio.Event()
             caught = {signal.SIGTERM: stop, signal.SIGINT: stop}
             if reread is not None:
@@ -217,13 +216,3 @@ def _wrong(error: Exception) -> str:
     text = str(error) if isinstance(error, WhoisgateError) else type(error).__name__
     findings = error.findings if isinstance(error, PolicyError) else ()
     return "\n".join([f"{code(error)}: {text}", *(f"  {finding}" for finding in findings)])
-
-
-async def _tally(gate: AsyncGate) -> None:
-    """Log the counts once an hour; a log that cannot be written is tried again."""
-    while True:
-        await asyncio.sleep(TALLY_S)
-        try:
-            await gate.tally()
-        except WhoisgateError as error:
-            _LOG.error("%s %s at the tally", error.code, type(error).__name__)

@@ -103,8 +103,10 @@ class Crew:
     def _publish_all(self) -> None:
         told = False
         while self._dirty.wait():
-            stopping = self._stopping.wait(PUBLISH_AFTER_S)
+            self._stopping.wait(PUBLISH_AFTER_S)
             self._dirty.clear()
+            # INVARIANT: read after the clear, for `stop` sets this first: no wake-up is lost.
+            stopping = self._stopping.is_set()
             try:
                 self._publish()
                 told = False

@@ -7,6 +7,9 @@ only after its commit the checkpoint's signature and the receipts.
 
 Rules: a draft that must not be logged fails alone and leaves nothing. When a write or commit
 fails, nobody can say what is on the disk: `Doubtful`, and this sequencer is never used again.
+Only a full disk is told apart (`DiskFull`, and the next batch tries again). There a write was
+refused, the frame that commits is the last that SQLite writes, and the transaction is rolled back:
+nothing of the batch can come to be. It is never said of a sync, which may have lost earlier bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from whoisgate.audit.proof import receipt, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.tree import Grown, grow
 from whoisgate.audit.verify import leaf_hash
-from whoisgate.errors import ClockBehind, LogUnavailable, WhoisgateError
+from whoisgate.errors import ClockBehind, DiskFull, LogUnavailable, WhoisgateError
 from whoisgate.stores import shred, tables
 from whoisgate.stores.publish import Published
 from whoisgate.stores.settle import settlements
@@ -106,8 +109,8 @@ class Sequencer:
     def commit(self, drafts: Sequence[Draft]) -> list[Receipt | Exception]:
         """Per draft a receipt, or the reason why it alone is not logged; in order.
 
-        Raises `LogUnavailable` or `ClockBehind` when none of them is; after `Doubtful` never
-        again.
+        Raises `LogUnavailable`, `ClockBehind` or `DiskFull` when none of them is; after
+        `Doubtful` never again.
         """
         self._begin()
         try:
@@ -119,7 +122,11 @@ class Sequencer:
             raise
         except Exception as error:
             self._roll_back()
-            raise Doubtful(f"the log stopped: a write failed with `{error}`") from error
+            if _no_room(error) and not self._database.in_transaction:
+                raise DiskFull("no room for the log: nothing was logged; free space") from None
+            raise Doubtful(
+                f"the log stopped: a write failed with `{error}`; {tables.MEND}"
+            ) from error
         if grown is None:
             return [outcome for outcome in batch.outcomes if isinstance(outcome, Exception)]
         self._epoch = batch.epoch
@@ -139,7 +146,9 @@ class Sequencer:
             if error.sqlite_errorcode & 0xFF in _CONTENTION:
                 # Nothing is written yet, so the next batch may try again.
                 raise LogUnavailable("the log is busy: another process holds it") from None
-            raise Doubtful(f"the log stopped: its database cannot be written: {error}") from None
+            raise Doubtful(
+                f"the log stopped: its database cannot be written: {error}; {tables.MEND}"
+            ) from None
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):
@@ -248,6 +257,13 @@ class Sequencer:
             else receipt(line.draft, line.sealed, next(places), note, line.token)
             for line in batch.outcomes
         ]
+
+
+def _no_room(error: Exception) -> bool:
+    """Whether a write was refused for want of room. SQLite says FULL of writes, never of a sync."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, DiskFull)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

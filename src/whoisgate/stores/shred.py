@@ -7,12 +7,14 @@ slot beyond the log's end means nothing and is overwritten by the next entry of 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from whoisgate.audit.envelope import SHRED_BYTES
+from whoisgate.errors import DiskFull
 
 
 def create(path: Path) -> None:
@@ -21,8 +23,9 @@ def create(path: Path) -> None:
 
 
 def write(path: Path, first: int, secrets: Sequence[bytes]) -> None:
-    """Fill consecutive slots from ``first``; durable on return. Raises `OSError`.
+    """Fill consecutive slots from ``first``; durable on return. Raises `DiskFull` or `OSError`.
 
+    `DiskFull` is for a write alone: an ``fsync`` without room may have lost what it was to keep.
     The caller holds the log's write lock.
     """
     with _durable(path) as handle:
@@ -42,7 +45,12 @@ def _durable(path: Path) -> Iterator[int]:
 def _fill(handle: int, first: int, content: bytes) -> None:
     at = first * SHRED_BYTES
     while content:
-        written = os.pwrite(handle, content, at)
+        try:
+            written = os.pwrite(handle, content, at)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise DiskFull("no room in the shred file") from None
+            raise
         content, at = content[written:], at + written
 
 

@@ -5,7 +5,7 @@ when they are first needed in each process, and let go while a process forks. On
 what is queued, one publishes. Entries are never changed here, and no key leaves the process.
 
 Rules: a receipt exists only for what is committed. After a failed write this process appends
-nothing more; reading goes on.
+nothing more, except that it waits for room where the disk was full; reading goes on.
 """
 
 from __future__ import annotations
@@ -141,9 +141,10 @@ class SQLiteLog:
     def append(self, draft: Draft) -> Future[Receipt]:
         """Queue ``draft``; the future resolves after commit and signature. Never blocks on disk.
 
-        Its exception is `LogUnavailable` (also `ClockBehind`), `StaleLog`, or what forbids this
-        draft: `ApprovalSpent`, `BudgetSpent`, `CredentialRefused`, `UnknownEntry`; `ValueError` or
-        `TypeError` if an entry cannot hold it. Callbacks of the future must not wait for the log.
+        Its exception is `LogUnavailable` (also `ClockBehind`, `DiskFull`), `StaleLog`, or what
+        forbids this draft: `ApprovalSpent`, `BudgetSpent`, `CredentialRefused`, `UnknownEntry`;
+        `ValueError` or `TypeError` if an entry cannot hold it. Callbacks of the future must not
+        wait for the log.
         """
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()  # what is queued is logged: no cancelling
@@ -191,7 +192,9 @@ class SQLiteLog:
                 self._shred(database)
                 tables.checkpoint(database)
             except (OSError, sqlite3.Error, ValueError) as error:
-                raise LogUnavailable(f"the log cannot be published: {error}") from None
+                raise LogUnavailable(
+                    f"the log cannot be published: {error}; {tables.MEND}"
+                ) from None
             finally:
                 database.close()
 
@@ -344,7 +347,9 @@ class SQLiteLog:
             try:
                 database.execute("INSERT OR IGNORE INTO policy VALUES (?, ?)", (digest, text))
             except sqlite3.Error as error:
-                raise LogUnavailable(f"the policy cannot be archived: {error}") from None
+                raise LogUnavailable(
+                    f"the policy cannot be archived: {error}; {tables.MEND}"
+                ) from None
 
     def archived(self, digest: str) -> str | None:
         """The text of an archived policy bundle."""
@@ -422,7 +427,9 @@ class SQLiteLog:
         except BaseException as error:
             database.close()
             if isinstance(error, OSError | sqlite3.Error):
-                raise LogUnavailable(f"the published log cannot be read: {error}") from None
+                raise LogUnavailable(
+                    f"the published log cannot be read: {error}; {tables.MEND}"
+                ) from None
             raise
         return database
 
@@ -434,7 +441,7 @@ class SQLiteLog:
             try:
                 yield self._reader
             except (OSError, sqlite3.Error) as error:
-                raise LogUnavailable(f"the log cannot be read: {error}") from None
+                raise LogUnavailable(f"the log cannot be read: {error}; {tables.MEND}") from None
 
     def _release_reader(self) -> None:
         if self._reader is not None:

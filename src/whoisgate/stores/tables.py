@@ -25,6 +25,9 @@ SCHEMA_VERSION: Final = 2
 BUSY_S: Final = 10.0
 """How long to wait for another process's transaction."""
 
+MEND: Final = "free space or mend the disk, then start again"
+"""What an operator does about a failed read or write at the start."""
+
 _WAL_PAGES: Final = 16_000
 _WAL_LIMIT_PAGES: Final = 4 * _WAL_PAGES
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,7 +108,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.execute("PRAGMA secure_delete = ON")
         database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_LIMIT_PAGES}")
     except sqlite3.Error as error:
-        raise LogUnavailable(f"the log database `{path}` cannot be read: {error}") from None
+        raise LogUnavailable(f"the log database `{path}` cannot be read: {error}; {MEND}") from None
     if version > SCHEMA_VERSION:
         raise FormatTooNew(f"expected a log of format `{SCHEMA_VERSION}`, got `{version}`")
     if version < 1:
