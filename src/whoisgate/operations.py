@@ -70,16 +70,17 @@ def erase(
 ) -> Receipt:  # fmt: skip
     """Erase the envelopes of these entries for good; the entry that says so.
 
-    There is an entry also where there was nothing to erase, for its absence would tell. Returns
-    once the shred secrets are overwritten. Raises `EntryHeld` and `UnknownEntry`, and then nothing
-    is erased.
+    There is an entry also where there was nothing to erase, for its absence would tell. Erasing an
+    erasure, it names again what that one named, for nothing else would. Returns once the shred
+    secrets are overwritten. Raises `EntryHeld` and `UnknownEntry`, and then nothing is erased.
     """
     if reason not in ERASURE_REASONS:
         raise ValueError(f"expected one of {', '.join(ERASURE_REASONS)}")
     if kept := held(folder, log) & set(entries):
         raise EntryHeld(f"entry `{min(kept)}` is under a hold: see [[hold]] in whoisgate.toml")
     detail: dict[str, JSON] = {
-        "entries": list(entries), "by": by, "approved_by": approved_by, "note": note,
+        "entries": [*entries, *log.erased_by(entries)],
+        "by": by, "approved_by": approved_by, "note": note,
     }  # fmt: skip
     erased = Erased(tuple(entries))
     receipt = _logged(

@@ -87,6 +87,8 @@ def erase(
     gate = Folder.at(folder)
     if why not in operations.ERASURE_REASONS:
         raise typer.BadParameter(f"--why: expected {', '.join(operations.ERASURE_REASONS)}")
+    if retention and (entries or domain is not None or requester is not None):
+        raise typer.BadParameter("expected --retention alone: it chooses by age")
     with gate.opened() as log:
         chosen = (
             operations.outlived(gate, log)
