@@ -19,7 +19,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
+    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
@@ -162,7 +164,7 @@ class Folder:
 
     def log_passphrase(self) -> bytes | None:
         """What encrypts the signing keys, None where nothing does."""
-        return self._passphrase(self.config.keys.log_passphrase_file)
+        return self._secret_line(self.config.keys.log_passphrase_file)
 
     @contextmanager
     def opened(self) -> Iterator[SQLiteLog]:
@@ -200,7 +202,7 @@ class Folder:
         else:
             pem = _read_key(self.path / "keys" / "operator.key")
         try:
-            key = load_pem_private_key(pem, self._passphrase(keys.operator_passphrase_file))
+            key = load_pem_private_key(pem, self._secret_line(keys.operator_passphrase_file))
         except (ValueError, TypeError):
             raise MissingKey(
                 "expected the operator's X25519 key as PEM, and its passphrase if it has one"
@@ -209,8 +211,8 @@ class Folder:
             raise MissingKey("expected an X25519 key of the operator")
         return key
 
-    def _passphrase(self, file: Path | None) -> bytes | None:
-        return _read_key(self.path / file).rstrip(b"\n") if file else None
+    def _secret_line(self, file: Path | None) -> bytes | None:
+        return read_passphrase(self.path / file if file else None)
 
     def _recipients(self) -> dict[str, X25519PublicKey]:
         return {
@@ -359,15 +361,20 @@ def init(
     host: str = "localhost",
     base_url: str = "http://127.0.0.1:8043/",
     auditors: Iterable[Path] = (),
+    operator: Path | None = None,
+    operator_passphrase: bytes | None = None,
     web_form: str | None = None,
     tables: str = "",
 ) -> Folder:
     """Make the folder of a new gate: configuration, keys, database and an empty log.
 
-    ``web_form`` is the address that stands in for e-mail; ``tables`` is more TOML. Raises
-    `FolderExists` where anything stands.
+    ``operator`` is the operator's public key, whose private half then never is on this machine;
+    else a pair is made, under the passphrase if there is one. ``web_form`` is the address that
+    stands in for e-mail; ``tables`` is more TOML. Raises `FolderExists` where anything stands.
     """
-    recipients = [read_recipient(auditor) for auditor in auditors]
+    recipients = {f"auditor-{n}": read_recipient(a) for n, a in enumerate(auditors, 1)}
+    if operator is not None:
+        recipients["operator"] = read_recipient(operator)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FolderExists(f"expected nothing at `{path}`; init never overwrites")
     keys = path / "keys"
@@ -379,15 +386,15 @@ def init(
     (keys / "log.vkey").write_text(signer.vkey + "\n")
     for name in ("index.key", "substitute.key"):
         write_secret(keys / name, entropy(32).hex().encode() + b"\n")
-    operator = X25519PrivateKey.generate()
-    write_secret(
-        keys / "operator.key",
-        operator.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    )
-    for name, key in [
-        ("operator", operator.public_key()),
-        *((f"auditor-{n}", key) for n, key in enumerate(recipients, 1)),
-    ]:
+    if operator is None:
+        private = X25519PrivateKey.generate()
+        cipher: KeySerializationEncryption = NoEncryption()
+        if operator_passphrase is not None:
+            cipher = BestAvailableEncryption(operator_passphrase)
+        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, cipher)
+        write_secret(keys / "operator.key", pem)
+        recipients["operator"] = private.public_key()
+    for name, key in recipients.items():
         pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (keys / f"{name}.pub").write_bytes(pem)
     (path / "whoisgate.toml").write_text(
@@ -412,6 +419,11 @@ def write_secret(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(handle)
+
+
+def read_passphrase(file: Path | None) -> bytes | None:
+    """The line in a file, None without a file; raises `MissingKey`."""
+    return _read_key(file).rstrip(b"\n") if file else None
 
 
 def _read_key(path: Path) -> bytes:
@@ -467,6 +479,18 @@ policy = "icann-gtld"      # a shipped policy, or a .yaml file in this folder
 # assurance = "high"
 # purposes = ["criminalInvestigationAndDNSAbuseMitigation"]
 # bases = ["national_order", "court_order"]
+
+# [log]                    # the audit log
+# head = "/srv/elsewhere/head"  # another copy of the checkpoint, out of every backup
+# keep_envelopes_days = 1096    # `whoisgate log erase --retention` erases what is older
+
+# [keys]                   # what opens private keys
+# operator_passphrase_file = "/run/credentials/operator"
+
+# [[hold]]                 # entries that are not erased meanwhile
+# reason = "case 2026-114 is before the court"
+# until = 2028-01-01T00:00:00Z
+# domain = "example.com"
 
 # [[standing]]             # an approval for every question of an authority on one basis
 # authority = "Police of Example"

@@ -247,12 +247,20 @@ class UpstreamSettings(_Table):
 class LogSettings(_Table):
     """``[log]``: the audit log. ``head`` is a second copy of the checkpoint, out of any backup.
 
-    ``keep_envelopes_days`` is how long entries can be opened, counted from their logging.
+    ``keep_envelopes_days`` is how long entries can be opened, counted from their logging, and
+    ``keep_entries_days`` how long they are published; without it, always.
     """
 
     head: Path = Path("head")
-    keep_envelopes_days: int = Field(1096, ge=1)
+    keep_envelopes_days: int = Field(1096, ge=1, lt=1_000_000)
+    keep_entries_days: int | None = Field(None, ge=1, lt=1_000_000)
     seal_at_most_days: int = Field(366, ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LogSettings:
+        if self.keep_entries_days is not None and self.keep_entries_days < self.keep_envelopes_days:
+            raise ValueError("expected `keep_entries_days` not below `keep_envelopes_days`")
+        return self
 
 
 class HoldSettings(_Table):

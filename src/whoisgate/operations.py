@@ -1,4 +1,4 @@
-"""What an operator does to the audit log: open, erase, unseal, change the key.
+"""What an operator does to the audit log: open, erase, prune, unseal, recover, change the key.
 
 Each leaves an entry of its own, in the transaction that does it. Who does it, why and to which
 entries is committed and not shown: an entry in clear would tell a registrant that there was
@@ -25,7 +25,7 @@ from whoisgate.audit.draft import (
 )
 from whoisgate.audit.note import key_change
 from whoisgate.audit.receipt import Receipt
-from whoisgate.audit.verify import VerifierKey, parse_vkey
+from whoisgate.audit.verify import TILE_WIDTH, Retention, VerifierKey, parse_vkey
 from whoisgate.errors import EntryHeld, UnknownEntry
 from whoisgate.stores.sqlite import Opened, SQLiteLog
 
@@ -109,6 +109,29 @@ def outlived(folder: Folder, log: SQLiteLog) -> list[int]:
     return [entry for entry in old if entry not in kept]
 
 
+def prune(folder: Folder, log: SQLiteLog) -> Retention:
+    """Publish the retention policy, and prune the entries that it no longer keeps; the policy.
+
+    No entry is pruned that can still be opened. Raises `LogUnavailable`.
+    """
+    settings, minimum = folder.config.log, log.pruned()
+    days = settings.keep_entries_days
+    if days is not None:
+        end = log.size_before(app.utc_now() - timedelta(days=days))
+        unerased = log.logged_before(app.utc_now())
+        end = min([end, *unerased[:1]])
+        minimum = max(minimum, end - end % TILE_WIDTH)
+    promised = Retention(
+        folder.config.gate.origin,
+        minimum,
+        "always" if days is None else f"{days} days",
+        f"{settings.keep_envelopes_days} days",
+    )
+    log.publish()
+    log.retain(promised)
+    return promised
+
+
 # --- Seals ----------------------------------------------------------------------------------
 
 
@@ -166,6 +189,7 @@ def rotate(folder: Folder, log: SQLiteLog) -> VerifierKey:
     new = folder.add_signing_key()
     _logged(folder, log, "key", "added", {}, settles=NewKey(new.vkey), said=key_change(old, new))
     (folder.path / "keys" / "log.vkey").write_text(new.vkey + "\n")
+    prune(folder, log)  # the retention policy under the new key too
     return new.verifier
 
 

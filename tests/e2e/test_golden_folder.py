@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import whoisgate as wg
-from whoisgate import app
+from whoisgate import app, operations
 from whoisgate.audit.verify import directory_reader, parse_vkey, verify_log, verify_receipt
 from whoisgate.config import FOLDER_FORMAT
+from whoisgate.errors import UnknownEntry
 from whoisgate.policy.decide import Outcome
 from whoisgate.sources.memory import MemorySource
 
@@ -43,8 +44,8 @@ WHY = {
 }
 
 
-def ask(gate: wg.Gate, element: str) -> wg.Answer:
-    return gate.ask("example.com", requester=OFFICER, **WHY, elements=[element])
+def ask(gate: wg.Gate, element: str, **more: str) -> wg.Answer:
+    return gate.ask("example.com", requester=OFFICER, **WHY, elements=[element], **more)
 
 
 def make(path: Path) -> None:
@@ -53,11 +54,18 @@ def make(path: Path) -> None:
     wg.init(path, web_form="https://registrar.example/contact?domain={domain}", tables=STANDING)
     gate = wg.open(path, source=MemorySource([RECORD]))
     released, pending = ask(gate, "registrant.name"), ask(gate, "registrant.phone")
+    erased = ask(gate, "registrant.name", sealed_until="2025-10-01")
     gate.close()
     held = {
         "released": [released.receipt.index, released.receipt.token],
         "pending": pending.receipt.index,
+        "erased": erased.receipt.index,
     }
+    folder = app.Folder.at(path)
+    with folder.opened() as log:
+        who = {"by": "Ann Operator", "approved_by": "Bo Counsel"}
+        operations.erase(folder, log, [held["erased"]], reason="request", **who)
+        operations.rotate(folder, log)
     (path / "held.json").write_text(json.dumps(held) + "\n")
     for spare in (*path.glob("*.db-*"), *(path / "log").rglob(".*")):
         spare.unlink()
@@ -73,6 +81,9 @@ def test_opens_a_folder_of_every_format(number, tmp_path):
     with app.Folder.at(folder).opened() as log:
         proof = log.receipt(*held["released"], OFFICER.identity)
     assert verify_receipt(proof, key).fields["released"] == {"registrant.name": ["LEA-ORDER"]}
+    if "erased" in held:
+        with app.Folder.at(folder).opened() as log, pytest.raises(UnknownEntry):
+            log.open_entry(held["erased"], app.Folder.at(folder).operator_key())
     waiting = app.pending(app.Folder.at(folder))
     assert [p.entry for p, _ in waiting] == [held["pending"]]
     gate = wg.open(folder, source=MemorySource([RECORD]))

@@ -27,7 +27,7 @@ import urllib.request
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from http.client import HTTPException
@@ -68,6 +68,7 @@ FAILURES: Final[Mapping[str, str]] = {
     "WG423": "a change of the log's key is not signed by both keys, or a retired key signed",
     "WG424": "a row of the vault is not what its entry names",
     "WG425": "a sealed entry is past its date without being unsealed or extended",
+    "WG427": "the retention policy is malformed, or prunes what it may not",
 }
 """Every cause of failure by its stable number."""
 
@@ -1413,6 +1414,7 @@ class LogReport:
     pinned: tuple[str, ...]
     since: int = 0
     unsigned: int = 0
+    pruned: int = 0
 
     def to_json(self) -> bytes:
         """One JSON object that `from_json` reads; it says nothing about anybody."""
@@ -1448,6 +1450,11 @@ class LogReport:
         ]
         if self.since:
             told.append(f"It begins with the {self.since} entries that were verified before.")
+        if self.pruned:
+            told.append(
+                f"The first {self.pruned} entries are pruned, as the log's signed retention policy "
+                "says: of them the hashes are there, and nothing else was checked."
+            )
         if self.unsigned:
             told.append(f"{self.unsigned} more entries of the database are not published yet.")
         return [
@@ -1468,7 +1475,7 @@ class _Walk:
         self.read, self.size = read, size
         self.rows: list[list[bytes]] = [[]]
         self.done = [0]
-        self.entries, self.since = Entries(keys), 0
+        self.entries, self.since, self.pruned = Entries(keys), 0, 0
         if since is not None:
             self.go_on(since)
 
@@ -1477,9 +1484,7 @@ class _Walk:
         what = f"the log does not begin with the `{since.size}` entries verified before"
         if since.size > self.size:
             raise VerificationFailed("WG422", f"{what}: it has `{self.size}`")
-        levels = range(max(1, -(-since.size.bit_length() // 8)))
-        self.done = [since.size >> 8 * level >> 8 for level in levels]
-        self.rows = [self._known(level, since.size >> 8 * level) for level in levels]
+        self._take(since.size)
         if self._root() != since.root:
             raise VerificationFailed("WG422", what)
         self.rows[0].clear()  # its entries are read again
@@ -1488,6 +1493,19 @@ class _Walk:
         entries.first_hour = since.first_hour.encode()
         entries.last_hour = since.last_hour.encode()
         self.entries, self.since = entries, since.size
+
+    def skip(self, pruned: int) -> None:
+        """Begin after a pruned beginning, whose hashes stand in the tiles above the entries."""
+        if pruned % TILE_WIDTH or not 0 <= pruned <= self.size:
+            raise VerificationFailed("WG427", "expected whole tiles of the log to be pruned")
+        self.pruned = pruned
+        self._take(pruned)
+
+    def _take(self, size: int) -> None:
+        """The rows of the tree of this size, as the published tiles have them."""
+        levels = range(max(1, -(-size.bit_length() // 8)))
+        self.done = [size >> 8 * level >> 8 for level in levels]
+        self.rows = [self._known(level, size >> 8 * level) for level in levels]
 
     def _known(self, level: int, count: int) -> list[bytes]:
         number, width = divmod(count, TILE_WIDTH)
@@ -1499,7 +1517,8 @@ class _Walk:
 
     def run(self, progress: Callable[[int, int], None] | None) -> bytes:
         """Every bundle, then the root over all."""
-        for start in range(self.since - self.since % TILE_WIDTH, self.size, TILE_WIDTH):
+        first = max(self.since - self.since % TILE_WIDTH, self.pruned)
+        for start in range(first, self.size, TILE_WIDTH):
             self.bundle(start)
             if progress:
                 progress(min(start + TILE_WIDTH, self.size), self.size)
@@ -1600,6 +1619,50 @@ def _head(read: Read, keys: Keys) -> tuple[str, Checkpoint]:
         return note, checkpoint
 
 
+# --- Retention (C2SP tlog-tiles, Pruning) ---------------------------------------------------
+
+RETENTION_HEADER: Final = "whoisgate/v1 retention"
+_RETENTION = re.compile(
+    re.escape(RETENTION_HEADER)
+    + r"\n([^\n]+)\nminimum (0|[1-9][0-9]{0,17})\nentries (always|[1-9][0-9]{0,5} days)\n"
+    r"envelopes ([1-9][0-9]{0,5} days)\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What a log promises to keep; entries before ``minimum`` are pruned."""
+
+    origin: str
+    minimum: int
+    entries: str
+    envelopes: str
+
+    def text(self) -> str:
+        """The text of the note, to be signed and published as ``retention``."""
+        return (
+            f"{RETENTION_HEADER}\n{self.origin}\nminimum {self.minimum}\n"
+            f"entries {self.entries}\nenvelopes {self.envelopes}\n"
+        )
+
+
+def parse_retention(text: str) -> Retention:
+    """What a note's text promises."""
+    match = _RETENTION.fullmatch(text)
+    if match is None:
+        raise VerificationFailed("WG427", "the retention policy is malformed")
+    return Retention(match[1], int(match[2]), match[3], match[4])
+
+
+def _retention(read: Read) -> tuple[str, Retention] | None:
+    """The published note and what it says, still to be trusted; None for a log without one."""
+    try:
+        note = _text(read("retention"), "WG427")
+    except (OSError, LookupError):
+        return None
+    return note, parse_retention(note.rpartition("\n\n")[0] + "\n")
+
+
 def verify_log(
     read: Read,
     keys: Keys,
@@ -1611,16 +1674,24 @@ def verify_log(
 
     With ``since``, what an earlier run verified, only what came after; raises when the log does
     not begin with it, so two logs under one key are told apart. A log that changed its key is
-    followed from the pinned key to the new one. The failure names the first bad entry. Memory
-    stays flat. ``progress`` gets the entries done and the size. Not checked: that the log shows
-    everybody the same (witnesses do that, and heads compared).
+    followed from the pinned key to the new one. A beginning that the log pruned, as its signed
+    retention policy says, is left out. The failure names the first bad entry. Memory stays flat.
+    ``progress`` gets the entries done and the size. Not checked: that the log shows everybody the
+    same (witnesses do that, and heads compared).
     """
     trusted = keys if since is None else (*ring_of(keys), *since.ring())
     note, checkpoint = _head(read, trusted)
-    walk = _Walk(read, checkpoint.size, keys, since)
+    walk, promised = _Walk(read, checkpoint.size, keys, since), _retention(read)
+    if promised and since is None:
+        walk.skip(promised[1].minimum)
     if walk.run(progress) != checkpoint.root:
         raise VerificationFailed("WG419", "the entries do not hash to the signed root")
-    return report(walk.entries, walk.entries.signed(note), keys, since=walk.since)
+    found = report(walk.entries, walk.entries.signed(note), keys, since=walk.since)
+    if promised:
+        open_note(promised[0], tuple(walk.entries.known.values()))
+        if promised[1].origin != checkpoint.origin:
+            raise VerificationFailed("WG405", "the retention policy is another log's")
+    return replace(found, pruned=walk.pruned)
 
 
 def report(

@@ -1,4 +1,7 @@
-"""``whoisgate log``: open, erase, unseal, rotate, recover. Each leaves an entry that says so."""
+"""``whoisgate log``: open, erase, prune, unseal, rotate, recover.
+
+All but pruning, which the published retention policy tells, leave an entry that says so.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,7 @@ from whoisgate.audit.draft import JSON
 from whoisgate.cli.output import AsJSON, print_json
 from whoisgate.stores.sqlite import SQLiteLog
 
-app = typer.Typer(
-    help="Care for the audit log; each command leaves an entry.", no_args_is_help=True
-)
+app = typer.Typer(help="Care for the audit log.", no_args_is_help=True)
 
 InFolder = Annotated[Path, typer.Option("--dir", help="The gate's folder.")]
 Entries = Annotated[list[int] | None, typer.Argument(help="Numbers of entries.")]
@@ -102,6 +103,25 @@ def erase(
         print_json({"erased": chosen, "entry": receipt.index})
     else:
         typer.echo(f"{len(chosen)} entries erased; logged as entry {receipt.index}")
+
+
+@app.command()
+def prune(folder: InFolder = Path(), as_json: AsJSON = False) -> None:
+    """Publish what the log promises to keep, and prune what it no longer does.
+
+    The configuration says how long entries are kept. Pruned files move to `pruned/`.
+    """
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        promised = operations.prune(gate, log)
+    if as_json:
+        print_json({"minimum": promised.minimum, "entries": promised.entries,
+                    "envelopes": promised.envelopes})  # fmt: skip
+    else:
+        typer.echo(
+            f"entries are kept {promised.entries}, envelopes {promised.envelopes}; "
+            f"{promised.minimum} entries are pruned"
+        )
 
 
 @app.command()

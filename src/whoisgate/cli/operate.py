@@ -34,6 +34,13 @@ def init(
     web_form: Annotated[
         str | None, typer.Option(help="The web form that stands in for e-mail addresses.")
     ] = None,
+    operator: Annotated[
+        Path | None,
+        typer.Option(help="The operator's X25519 public key (PEM), made on another machine."),
+    ] = None,
+    operator_passphrase_file: Annotated[
+        Path | None, typer.Option(help="A file whose line encrypts the operator's new key.")
+    ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Add a made-up registrar and an investigator's token.")
     ] = False,
@@ -47,7 +54,13 @@ def init(
         made = demo_folder.make(folder, base_url=base_url, auditors=auditor or [])
     else:
         made = app.init(
-            folder, host=host, base_url=base_url, auditors=auditor or [], web_form=web_form
+            folder,
+            host=host,
+            base_url=base_url,
+            auditors=auditor or [],
+            operator=operator,
+            operator_passphrase=app.read_passphrase(operator_passphrase_file),
+            web_form=web_form,
         )
     vkey = (folder / "keys" / "log.vkey").read_text().strip()
     if as_json:
@@ -57,8 +70,11 @@ def init(
     typer.echo("  whoisgate.toml   configuration: name your [source] here")
     typer.echo("  whoisgate.db     the log and its vault; shred.slots holds the shred secrets")
     typer.echo("  keys/            private: log.key, operator.key; public: log.vkey")
+    typer.echo("  head             another copy of the log's checkpoint, once there is one")
     typer.echo("  log/             what the world may read: checkpoint and tiles")
     typer.echo(f"the log's public key, for everybody who verifies:\n  {vkey}")
+    if not operator and not operator_passphrase_file:
+        typer.echo("operator.key opens every entry and has no passphrase: keep it elsewhere")
     typer.echo(f"next: whoisgate serve {folder}")
 
 

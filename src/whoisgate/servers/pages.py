@@ -1,7 +1,7 @@
 """What the HTTP server has beside domains: help, receipts, policies, the public log, health.
 
-Paths are matched against exact grammars, so that no file but checkpoint and tiles is ever opened.
-A receipt that is not there and one that is somebody else's end in the same 404.
+Paths are matched against exact grammars, so that no file but checkpoint, retention policy and tiles
+is ever opened. A receipt that is not there and one that is somebody else's end in the same 404.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Pages:
 
     async def _log(self, request: Request) -> Response:
         path = request.path_params["path"]
-        if path == "checkpoint":
+        if path in {"checkpoint", "retention"}:
             headers, kind = {**_OPEN, "Cache-Control": "no-cache"}, "text/plain"
         elif _TILE.fullmatch(path):
             headers, kind = _FOREVER, "application/octet-stream"

@@ -170,7 +170,13 @@ def inspect(
     Raises `VerificationFailed` naming the first bad entry, and `sqlite3.Error` for no database.
     """
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+        opened.text_factory = _text
         return _Inspection(opened, keys, recipient).run(note, progress)
+
+
+def _text(raw: bytes) -> str:
+    """A column that was altered may be text, and then of any bytes."""
+    return raw.decode(errors="replace")
 
 
 class _Inspection:
@@ -218,7 +224,7 @@ class _Inspection:
     def _entry(self, index: int, leaf: bytes, epoch: str | None, envelope: bytes | None) -> None:
         if index != self.tree.size:
             raise VerificationFailed("WG418", "the database has no such entry", self.tree.size)
-        match = self.entries.read(leaf, index)
+        match = self.entries.read(leaf if isinstance(leaf, bytes) else b"", index)
         digests, digest, _, kind, nonce, public, _ = match.groups()
         if kind == b"recovery":
             said = json.loads(public)
@@ -228,7 +234,8 @@ class _Inspection:
             self.missing.append(index)
             return
         self.envelopes += 1
-        if b64url(hashlib.sha256(envelope).digest()) != digest.decode():
+        whole = envelope if isinstance(envelope, bytes) else b""
+        if b64url(hashlib.sha256(whole).digest()) != digest.decode():
             raise VerificationFailed("WG424", "the envelope is not the one that is named", index)
         if self.vault:
             self.vault.open(index, nonce.decode(), digests.decode(), str(epoch), envelope)

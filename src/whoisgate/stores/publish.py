@@ -19,11 +19,16 @@ from typing import NamedTuple
 from whoisgate.audit.proof import signed_checkpoint
 from whoisgate.audit.tiles import new_tiles, nodes_of
 from whoisgate.audit.verify import (
+    TILE_WIDTH,
     Checkpoint,
     Keys,
+    Retention,
     VerificationFailed,
+    entries_path,
     open_checkpoint,
+    parse_retention,
     parse_vkey,
+    tile_path,
 )
 from whoisgate.errors import StaleLog
 from whoisgate.stores import tables
@@ -99,6 +104,48 @@ def publish(database: sqlite3.Connection, where: Published, keys: SigningKeys) -
         # Only now: had the checkpoint not come to be, the next attempt would read them again.
         for directory in outgrown:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def retain(
+    database: sqlite3.Connection, where: Published, keys: SigningKeys, promised: Retention
+) -> None:
+    """Publish what the log promises to keep, and put away what it no longer promises.
+
+    Tiles and bundles that end at or before ``promised.minimum`` move to ``pruned/`` beside the
+    folder, as tlog-tiles advises: the log can still produce them. Raises `ValueError` for a
+    minimum below the last one or beyond the published tree, `StaleLog`, `MissingKey`, `OSError`.
+    """
+    folder, note = where.folder, keys.current(database).sign(promised.text())
+    with _locked(folder):
+        published = guard(database, where)
+        if not pruned(folder) <= promised.minimum <= (published.size if published else 0):
+            raise ValueError("expected a minimum that only grows, within the published log")
+        _write(folder / "retention", note.encode())
+        _sync(folder)
+        for path in _ended(promised.minimum):
+            file, kept = folder / path, folder.with_name("pruned") / path
+            if file.exists():
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(kept)
+
+
+def pruned(folder: Path) -> int:
+    """How many entries the published retention policy says are pruned."""
+    try:
+        text = (folder / "retention").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return 0
+    return parse_retention(text.rpartition("\n\n")[0] + "\n").minimum
+
+
+def _ended(minimum: int) -> Iterator[str]:
+    """The full tiles and bundles that end at or before an index."""
+    for number in range(minimum // TILE_WIDTH):
+        yield entries_path(number)
+    level, ended = 0, minimum // TILE_WIDTH
+    while ended:
+        yield from (tile_path(level, number) for number in range(ended))
+        level, ended = level + 1, ended // TILE_WIDTH
 
 
 def _write_tiles(database: sqlite3.Connection, folder: Path, old: int, new: int) -> list[Path]:

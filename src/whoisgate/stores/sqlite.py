@@ -37,7 +37,7 @@ from whoisgate.audit.envelope import (
 from whoisgate.audit.note import Signer
 from whoisgate.audit.proof import proof_text, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
-from whoisgate.audit.verify import parse_leaf, parse_vkey, unb64url
+from whoisgate.audit.verify import Retention, parse_leaf, parse_vkey, unb64url
 from whoisgate.elements import element
 from whoisgate.errors import (
     FolderExists,
@@ -263,9 +263,8 @@ class SQLiteLog:
         """The entries of earlier batches that are not erased."""
         with self._reading() as database:
             rows = database.execute(
-                "SELECT idx FROM vault WHERE idx < coalesce("
-                "(SELECT max(size) FROM head WHERE logged_at < ?), 0) ORDER BY idx",
-                (tables.to_us(moment),),
+                "SELECT idx FROM vault WHERE idx < ? ORDER BY idx",
+                (tables.size_before(database, moment),),
             ).fetchall()
         return [entry for (entry,) in rows]
 
@@ -338,6 +337,30 @@ class SQLiteLog:
         with self._reading() as database:
             row = database.execute("SELECT text FROM policy WHERE digest = ?", (digest,)).fetchone()
         return str(row[0]) if row else None
+
+    def retain(self, promised: Retention) -> None:
+        """Publish what the log promises to keep, and put away what it no longer does.
+
+        Raises `LogUnavailable`, also for a promise that takes back the last one.
+        """
+        ledger = self._ledger
+        with self._publishing:
+            database = tables.connect(ledger.database)
+            try:
+                publish.retain(database, ledger.published, ledger.keys, promised)
+            except (OSError, sqlite3.Error, ValueError) as error:
+                raise LogUnavailable(f"the log cannot be pruned: {error}") from None
+            finally:
+                database.close()
+
+    def pruned(self) -> int:
+        """How many entries are pruned, as the published retention policy says."""
+        return publish.pruned(self._ledger.published.folder)
+
+    def size_before(self, moment: datetime) -> int:
+        """How many entries earlier batches hold."""
+        with self._reading() as database:
+            return tables.size_before(database, moment)
 
     def recover(self) -> tuple[int, int]:
         """Take back what was published and the database lacks; the sizes before and after.

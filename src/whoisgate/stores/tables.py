@@ -189,6 +189,13 @@ def root_at(database: sqlite3.Connection, size: int) -> bytes:
     return bytes(row[0]) if row else b""
 
 
+def size_before(database: sqlite3.Connection, moment: datetime) -> int:
+    """The size of the tree after the last batch that was logged before a moment."""
+    statement = "SELECT coalesce(max(size), 0) FROM head WHERE logged_at < ?"
+    (size,) = database.execute(statement, (to_us(moment),)).fetchone()
+    return int(size)
+
+
 def size_holding(database: sqlite3.Connection, index: int) -> int:
     """The size of the tree after the batch that holds this entry."""
     row = database.execute("SELECT min(size) FROM head WHERE size > ?", (index,)).fetchone()

@@ -1,0 +1,177 @@
+"""A log verified in its database: every altered row is named, and every seal beyond its date."""
+
+import shutil
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from whoisgate.audit.draft import Draft, Due, Erased, Unsealed
+from whoisgate.audit.verify import VerificationFailed
+from whoisgate.stores.inspection import Recipient, inspect
+
+
+def inspected(home, *, key=None, now=None, database="whoisgate.db"):
+    note = (home.path / "log" / "checkpoint").read_text()
+    recipient = key and Recipient(key, home.path / "shred.slots", now or home.clock())
+    return inspect(home.path / database, note, home.signer.verifier, recipient=recipient)
+
+
+def failure(home, **more):
+    with pytest.raises(VerificationFailed) as caught:
+        inspected(home, **more)
+    return caught.value.code, caught.value.index
+
+
+def change(home, *statements):
+    database = sqlite3.connect(home.path / "whoisgate.db")
+    for statement in statements:
+        assert database.execute(statement).rowcount
+    database.commit()
+    database.close()
+
+
+@pytest.fixture
+def filled(home):
+    log = home.log()
+    for number in range(6):
+        log.append(home.disclosure(domain=f"{number}.example")).result()
+    log.close()
+    return home
+
+
+def test_finds_a_sound_database_sound(filled):
+    found = inspected(filled, key=filled.operator)
+    assert (found.log.size, found.envelopes, found.opened, found.erased) == (7, 7, 7, 0)
+    assert inspected(filled).opened is None
+
+
+SWAP = (
+    "UPDATE vault SET {0} = (SELECT {0} FROM vault v WHERE v.idx = 7 - vault.idx)"
+    " WHERE idx IN (3, 4)"
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ([SWAP.format("envelope")], ("WG424", 3)),
+        (["UPDATE vault SET envelope = envelope || x'00' WHERE idx = 5"], ("WG424", 5)),
+        (["UPDATE vault SET envelope = zeroblob(4096) WHERE idx = 5"], ("WG424", 5)),
+        (["DELETE FROM vault WHERE idx = 2"], ("WG424", 2)),
+        (["UPDATE entry SET leaf = (SELECT leaf FROM entry WHERE idx = 1) WHERE idx = 4"],
+         ("WG424", 4)),
+        (["UPDATE entry SET leaf = x'00' WHERE idx = 4"], ("WG409", 4)),
+        (["DELETE FROM vault WHERE idx = 3", "DELETE FROM entry WHERE idx = 3"], ("WG418", 3)),
+        (["UPDATE head SET root = zeroblob(32) WHERE size = 4"], ("WG419", 3)),
+        (["UPDATE head SET size = 9 WHERE size = 7"], ("WG422", None)),
+        (["DELETE FROM vault WHERE idx = 6", "DELETE FROM head WHERE size = 7",
+          "DELETE FROM entry WHERE idx = 6"], ("WG422", None)),
+    ],
+)  # fmt: skip
+def test_names_an_altered_row(filled, statements, expected):
+    change(filled, *statements)
+    assert failure(filled, key=filled.operator) == expected
+    assert failure(filled) == expected
+
+
+def test_names_an_envelope_under_a_key_that_was_swapped(filled):
+    change(filled, "UPDATE epoch SET wrapped = zeroblob(length(wrapped))")
+    assert failure(filled, key=filled.operator) == ("WG424", 0)
+    assert inspected(filled).envelopes == 7
+
+
+def test_names_an_envelope_whose_secret_is_gone_without_an_erasure(filled):
+    with (filled.path / "shred.slots").open("r+b") as slots:
+        slots.seek(32 * 4)
+        slots.write(bytes(32))
+    assert failure(filled, key=filled.operator) == ("WG424", 4)
+
+
+def test_opens_nothing_for_a_stranger(filled):
+    stranger = X25519PrivateKey.from_private_bytes(b"\x55" * 32)
+    assert failure(filled, key=stranger) == ("WG424", 0)
+
+
+def test_accounts_for_what_was_erased(filled):
+    log = filled.log()
+    fields = {"detail": {"entries": [2, 3]}}
+    draft = Draft("erasure", filled.policy, filled.clock(), fields, open={"reason": "request"},
+                  settles=Erased((2, 3)))  # fmt: skip
+    log.append(draft).result()
+    log.close()
+    assert inspected(filled, key=filled.operator).erased == 2
+    change(filled, "DELETE FROM vault WHERE idx = 4")
+    assert failure(filled, key=filled.operator) == ("WG424", 4)
+    assert failure(filled) == ("WG424", 4)
+
+
+def test_tells_entries_that_are_not_published_yet(filled):
+    note = (filled.path / "log" / "checkpoint").read_text()
+    log = filled.log()
+    log.append(filled.disclosure()).result()
+    log.close()
+    shutil.copy(filled.path / "log" / "checkpoint", filled.path / "newer")
+    (filled.path / "log" / "checkpoint").write_text(note)
+    assert inspected(filled).log.unsigned == 1
+
+
+DAY = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def sealed(home, until):
+    fields = home.disclosure().fields | {"detail": {"sealed_until": f"{until:%Y-%m-%d}"}}
+    return home.disclosure(fields=fields, sealed_until=until)
+
+
+def opened(home, entry, until=None):
+    day = until and f"{until:%Y-%m-%d}"
+    kind = "extend" if until else "unseal"
+    detail = {"detail": {"entry": entry, "sealed_until": day}}
+    return Draft(kind, home.policy, home.clock(), detail, settles=Unsealed(entry, until))
+
+
+def test_reports_a_seal_beyond_its_date(home):
+    home.now = DAY
+    log = home.log()
+    entry = log.append(sealed(home, DAY + timedelta(days=2))).result().index
+    log.publish()
+    assert inspected(home, key=home.operator).sealed == 1
+    late = DAY + timedelta(days=4)
+    assert failure(home, key=home.operator, now=late) == ("WG425", entry)
+    assert inspected(home, now=late).log.size == 2  # without a key nobody is told
+    home.now = DAY + timedelta(days=1)
+    log.append(opened(home, entry, DAY + timedelta(days=9))).result()
+    log.publish()
+    assert inspected(home, key=home.operator, now=late).sealed == 1
+    home.now = DAY + timedelta(days=8)
+    log.append(opened(home, entry)).result()
+    log.publish()
+    assert inspected(home, key=home.operator, now=home.now + timedelta(days=90)).sealed == 0
+
+
+def test_reports_a_seal_that_was_opened_too_late(home):
+    home.now = DAY
+    log = home.log()
+    entry = log.append(sealed(home, DAY + timedelta(days=2))).result().index
+    home.now = DAY + timedelta(days=5)
+    log.append(opened(home, entry)).result()
+    log.publish()
+    assert failure(home, key=home.operator) == ("WG425", entry)
+
+
+def test_puts_the_notice_off_until_the_seal_ends(home):
+    home.now = DAY
+    log, until = home.log(), DAY + timedelta(days=200)
+    due = Due("notify_registrant", timedelta(days=90))
+    review = Due("review_disclosure", timedelta(hours=24))
+    draft = home.disclosure(sealed_until=until, dues=(due, review))
+    entry = log.append(draft).result().index
+    assert {o.do: o.due_at for o in log.obligations()} == {
+        "review_disclosure": DAY + timedelta(hours=24), "notify_registrant": until,
+    }  # fmt: skip
+    later = until + timedelta(days=30)
+    log.append(opened(home, entry, later)).result()
+    assert log.obligations()[-1].due_at == later
+    assert [s.until for s in log.sealed()] == [later]
