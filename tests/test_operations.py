@@ -10,6 +10,7 @@ import whoisgate as wg
 from whoisgate import app, operations
 from whoisgate.audit.verify import VerificationFailed, parse_vkey
 from whoisgate.cli import app as program
+from whoisgate.sources.memory import MemorySource
 from whoisgate.stores.inspection import Recipient, inspect
 
 BY = {"reason": "retention", "by": "Operator", "approved_by": "Counsel"}
@@ -51,9 +52,42 @@ def test_still_misses_an_envelope_that_no_erasure_names(folder):
         inspected(folder)
 
 
+def test_finds_entries_as_an_operator_spells_domain_and_person(folder):
+    officer = wg.Requester(
+        "Police/Court of Example", "https://id.example/7", wg.RequesterClass.LAW_ENFORCEMENT,
+        wg.Assurance.HIGH, purposes=frozenset(wg.Purpose), bases=frozenset(wg.LegalBasis),
+    )  # fmt: skip
+    record = wg.Record.of("xn--bcher-kva.example", {"registrant.name": "Ada Example"})
+    with closing(wg.open(folder.path, source=MemorySource([record]))) as gate:
+        entry = gate.ask(
+            "bücher.example", requester=officer, case="2026-114", basis="national_order",
+            purpose="criminalInvestigationAndDNSAbuseMitigation", elements=["registrant.name"],
+        ).receipt.index  # fmt: skip
+    with folder.opened() as log:
+        for domain in ("Bücher.example.", "XN--BCHER-KVA.EXAMPLE", "xn--bcher-kva.example"):
+            assert operations.about(log, domain=domain) == [entry]
+        for person in ("Police/Court of Example/https://id.example/7", officer.identity):
+            assert operations.about(log, requester=person) == [entry]
+        assert operations.about(log, requester="Police/Court of Example/other") == []
+        assert operations.about(log) == []
+    hold = "[[hold]]\nreason = 'court'\nuntil = 2999-01-01T00:00:00Z\ndomain = 'Bücher.example'\n"
+    with (folder.path / "whoisgate.toml").open("a", encoding="utf-8") as config:
+        config.write(hold)
+    with folder.opened() as log:
+        assert operations.held(app.Folder.at(folder.path), log) == {entry}
+
+
 @pytest.mark.parametrize("more", [["0"], ["--domain", "example.com"], ["--requester", "a/b"]])
 def test_takes_age_as_the_only_choice(folder, more):
-    words = ["--by", "a", "--approved-by", "b", "--why", "retention", "--retention"]
+    assert_refused(folder, "--retention", *more)
+
+
+def test_takes_no_person_without_an_authority(folder):
+    assert_refused(folder, "--requester", "officer-7")
+
+
+def assert_refused(folder, *more):
+    words = ["--by", "a", "--approved-by", "b", "--why", "retention"]
     done = CliRunner().invoke(program, ["log", "erase", *words, *more, "--dir", str(folder.path)])
     assert done.exit_code == 2
     with folder.opened() as log:

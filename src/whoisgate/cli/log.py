@@ -202,9 +202,9 @@ def _chosen(
 ) -> list[int]:
     if sum((bool(entries), domain is not None, requester is not None)) != 1:
         raise typer.BadParameter("expected numbers of entries, --domain or --requester")
-    if domain is not None:
-        return log.about("domain", domain)
-    return log.about("requester", requester) if requester is not None else list(entries or ())
+    if requester is not None and "/" not in requester:
+        raise typer.BadParameter("--requester: expected AUTHORITY/PERSON")
+    return list(entries or ()) or operations.about(log, domain=domain, requester=requester)
 
 
 def _list_sealed(log: SQLiteLog, *, as_json: bool) -> None:
