@@ -15,6 +15,8 @@ SOAK = bool(os.environ.get("WHOISGATE_SOAK"))
 settings.load_profile("soak" if SOAK else "default")
 PAIRS = int(os.environ.get("WHOISGATE_PAIRS", "1000000" if SOAK else "2000"))
 """Pairs of records that each exit answers alike."""
+MUTATIONS = int(os.environ.get("WHOISGATE_MUTATIONS", "100000" if SOAK else "2000"))
+"""Alterations of logs, receipts, evidence, proofs and vaults, each of which is noticed."""
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PURPOSE = "criminalInvestigationAndDNSAbuseMitigation"

@@ -7,15 +7,20 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
 import pytest
+from tests.stores import appender
 
+from whoisgate.audit.draft import Draft
 from whoisgate.audit.note import Signer, checkpoint
+from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.tiles import new_tiles
 from whoisgate.audit.tree import Edge, grow
 from whoisgate.audit.verify import Proof, format_proof, receipt_extra
+from whoisgate.stores.sqlite import SQLiteLog
 
 BODY = b'{"objectClassName":"domain","ldhName":"example.com"}'
 POLICY = "whoisgate: 1\npolicy: made-up\n"
@@ -112,3 +117,63 @@ def vectors():
     """Reads one file of vectors."""
     folder = Path(__file__).parent / "vectors"
     return lambda name: json.loads((folder / name).read_text())
+
+
+@dataclass(frozen=True)
+class Written:
+    """A log that the real writer made, and what it gave: the published files by path, receipts."""
+
+    folder: Path
+    log: SQLiteLog
+    files: dict[str, bytes]
+    receipts: list[Receipt]
+
+    operator = appender.OPERATOR
+    signer = appender.SIGNER
+    requester = "police/officer-7"
+
+
+@pytest.fixture(scope="session")
+def write(tmp_path_factory):
+    """Makes logs of the real writer: an inception, then this many disclosures of `BODY`."""
+    opened = []
+
+    def write(disclosures: int) -> Written:
+        folder = tmp_path_factory.mktemp("written")
+        (folder / "log").mkdir()
+        log = appender.log_in(
+            folder,
+            clock=lambda: datetime(2026, 11, 23, 22, 59, 59, 1, UTC),
+            create=True,
+            entropy=Random(disclosures).randbytes,
+        )
+        opened.append(log)
+        policy = hashlib.sha256(POLICY.encode()).hexdigest()
+        given = {name: FIELDS[name] for name in ("domain", "released", "outcome", "body")}
+
+        def disclosure(number: int) -> Draft:
+            return Draft(
+                "disclosure",
+                policy,
+                datetime(2026, 11, 23, 22, 59, 58, tzinfo=UTC),
+                given | {"case": f"2026-{number}"},
+                requester=Written.requester,
+                domain="example.com",
+            )
+
+        receipts: list[Receipt] = []
+        for batch in (range(disclosures // 2), range(disclosures // 2, disclosures)):
+            futures = [log.append(disclosure(number)) for number in batch]
+            receipts += [future.result() for future in futures]
+        log.publish()
+        base = folder / "log"
+        files = {
+            str(file.relative_to(base)): file.read_bytes()
+            for file in sorted(base.rglob("*"))
+            if file.is_file()
+        }
+        return Written(folder, log, files, receipts)
+
+    yield write
+    for log in opened:
+        log.close()

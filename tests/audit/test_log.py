@@ -71,7 +71,7 @@ def test_reads_each_file_once_and_no_other(files, signer):
         return files[path]
 
     verify_log(reader, signer.verifier)
-    assert sorted(read) == sorted(files)
+    assert sorted(read) == sorted([*files, "retention"])
 
 
 @pytest.mark.slow

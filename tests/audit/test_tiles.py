@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b64decode
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +14,6 @@ from whoisgate.audit.verify import (
     VerificationFailed,
     entries_path,
     leaf_hash,
-    open_checkpoint,
-    parse_vkey,
     root_of,
     split_bundle,
     tile_path,
@@ -72,17 +69,6 @@ def test_names_tiles_like_the_specification(index, path):
     assert tile_path(0, index, 255) == f"tile/0/{path}.p/255"
     assert entries_path(index) == f"tile/entries/{path}"
     assert entries_path(index, 1) == f"tile/entries/{path}.p/1"
-
-
-def test_makes_the_published_log_byte_for_byte(vectors):
-    published = vectors("tessera.json")
-    files = {path: b64decode(data) for path, data in published["files"].items()}
-    entries = split_bundle(files[entries_path(0, 15)])
-    assert grown(entries, *range(1, 16)) == files
-    key = parse_vkey(published["vkey"])
-    for size, note in enumerate(published["checkpoints"]):
-        head = open_checkpoint(note, key)
-        assert (head.size, head.root) == (size, root_of([leaf_hash(e) for e in entries[:size]]))
 
 
 def test_lists_the_files_of_seventy_thousand_entries():

@@ -1,28 +1,35 @@
-"""The tree: published vectors, then everything against a naive RFC 6962."""
+"""The tree: everything against a naive RFC 6962, and subtrees against a naive draft."""
 
 from __future__ import annotations
 
 import hashlib
-from base64 import b64decode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whoisgate.audit.tree import Edge, consistency_proof, grow, inclusion_proof
+from whoisgate.audit.tree import (
+    Edge,
+    consistency_proof,
+    grow,
+    inclusion_proof,
+    subtree_inclusion_proof,
+    subtree_proof,
+    subtree_root,
+)
 from whoisgate.audit.verify import (
     EMPTY_ROOT,
     VerificationFailed,
-    leaf_hash,
+    is_subtree,
     node_hash,
     root_of,
     verify_consistency,
     verify_inclusion,
+    verify_subtree,
+    verify_subtree_inclusion,
 )
 
 SIZES = st.integers(1, 600)
-NOT_HASHES = "additional/sizes-are-equal-one-and-proof-is-empty"
-"""The one published case that counts as sound and has roots which are no hashes."""
 
 
 def leaves(size: int) -> list[bytes]:
@@ -59,6 +66,18 @@ def subproof(m: int, hashes: list[bytes], *, whole: bool) -> list[bytes]:
     return [*subproof(m - k, hashes[k:], whole=False), mth(hashes[:k])]
 
 
+def subtree(start: int, end: int, hashes: list[bytes], *, known: bool) -> list[bytes]:
+    """SUBTREE_SUBPROOF of draft-ietf-plants-merkle-tree-certs §4.4.1."""
+    if (start, end) == (0, len(hashes)):
+        return [] if known else [mth(hashes)]
+    k = split(len(hashes))
+    if end <= k:
+        return [*subtree(start, end, hashes[:k], known=known), mth(hashes[k:])]
+    if k <= start:
+        return [*subtree(start - k, end - k, hashes[k:], known=known), mth(hashes[:k])]
+    return [*subtree(0, end - k, hashes[k:], known=False), mth(hashes[:k])]
+
+
 def split(n: int) -> int:
     k = 1
     while 2 * k < n:
@@ -75,42 +94,6 @@ def nodes(hashes: list[bytes]):
         return mth(below)
 
     return node
-
-
-def test_agrees_with_the_published_roots(vectors):
-    published = vectors("rfc6962.json")
-    hashes = [leaf_hash(bytes.fromhex(leaf)) for leaf in published["leaves"]]
-    assert [h.hex() for h in hashes] == published["nodes"][0]
-    assert bytes.fromhex(published["roots"][0]) == EMPTY_ROOT
-    for size, root in enumerate(published["roots"]):
-        assert root_of(hashes[:size]).hex() == root
-        assert grow(Edge(), hashes[:size]).root.hex() == root
-    for row, above in zip(published["nodes"], published["nodes"][1:], strict=False):
-        pairs = zip(row[::2], row[1::2], strict=True)
-        joined = [node_hash(bytes.fromhex(a), bytes.fromhex(b)).hex() for a, b in pairs]
-        assert joined == above
-
-
-@pytest.mark.parametrize("kind", ["inclusion", "consistency"])
-def test_decides_every_published_case_as_its_source(vectors, kind):
-    for case in vectors("merkle.json")[kind]:
-        proof = [b64decode(each) for each in case["proof"]]
-        root = b64decode(case["root"])
-
-        def check(case=case, proof=proof, root=root):
-            if kind == "inclusion":
-                leaf = b64decode(case["leaf"])
-                verify_inclusion(leaf, case["index"], case["size"], proof, root)
-            else:
-                old_root = b64decode(case["old_root"])
-                verify_consistency(case["old_size"], old_root, case["size"], root, proof)
-
-        if case["refused"] or case["name"] == NOT_HASHES:
-            with pytest.raises(VerificationFailed) as caught:
-                check()
-            assert caught.value.code == {"inclusion": "WG407", "consistency": "WG408"}[kind]
-        else:
-            check()
 
 
 @given(SIZES)
@@ -179,6 +162,51 @@ def test_proves_consistency_with_any_older_tree_and_no_fork(size, data):
     ):
         with pytest.raises(VerificationFailed, match=r"consistency proof|same size"):
             verify_consistency(*case)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 13, 20, 33])
+def test_proves_every_subtree_and_every_leaf_of_it(size):
+    hashes = leaves(size)
+    node, root = nodes(hashes), mth(hashes)
+    found = [(a, b) for a in range(size) for b in range(a + 1, size + 1) if is_subtree(a, b)]
+    least = {a: [1 << n for n in range(7) if a % (1 << n) == 0][-1] if a else 64 for a, _ in found}
+    assert found == [(a, b) for a in least for b in range(a + 1, min(size, a + least[a]) + 1)]
+    for start, end in found:
+        part = mth(hashes[start:end])
+        assert subtree_root(start, end, node) == part
+        proof = subtree_proof(start, end, size, node)
+        assert proof == subtree(start, end, hashes, known=True)
+        verify_subtree(start, end, part, size, root, proof)
+        for index in range(start, end):
+            within = subtree_inclusion_proof(index, start, end, node)
+            assert within == path(index - start, hashes[start:end])
+            verify_subtree_inclusion(hashes[index], index, start, end, within, part)
+        for wrong in (
+            (start, end, root if part != root else hashes[0][::-1], size, root, proof),
+            (start, end, part, size, hashes[0][::-1], proof),
+            (start, end, part, size, root, [*proof, root]),
+            *([(start, end, part, size, root, proof[:-1])] if proof else []),
+            *([(start, end, part, size, root, proof[1:])] if proof else []),
+            *((a, b, part, size, root, proof) for a, b in found if (a, b) != (start, end)),
+        ):
+            with pytest.raises(VerificationFailed):
+                verify_subtree(*wrong)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 0), (1, 1), (1, 3), (-2, 0), (3, 2), (4, 9), (2, 5)]
+)
+def test_knows_no_other_subtrees(start, end):
+    hashes = leaves(16)
+    assert not is_subtree(start, end)
+    with pytest.raises(ValueError, match="subtree"):
+        subtree_proof(start, end, 16, nodes(hashes))
+    with pytest.raises(ValueError, match="subtree"):
+        subtree_inclusion_proof(start, start, end, nodes(hashes))
+    with pytest.raises(VerificationFailed):
+        verify_subtree(start, end, EMPTY_ROOT, 16, mth(hashes), [])
+    with pytest.raises(VerificationFailed):
+        verify_subtree_inclusion(hashes[0], start, start, end, [], hashes[0])
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])

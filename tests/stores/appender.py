@@ -30,7 +30,13 @@ def utc_now():
 
 
 def log_in(
-    folder: Path, *, clock=utc_now, create=False, keys=(SIGNER,), head: Path | None = None
+    folder: Path,
+    *,
+    clock=utc_now,
+    create=False,
+    keys=(SIGNER,),
+    head: Path | None = None,
+    entropy=secrets.token_bytes,
 ) -> SQLiteLog:
     return SQLiteLog(
         folder / "whoisgate.db",
@@ -40,7 +46,7 @@ def log_in(
         recipients={"operator": OPERATOR.public_key()},
         index_key=b"\x03" * 32,
         clock=clock,
-        entropy=secrets.token_bytes,
+        entropy=entropy,
         head=head,
         create=create,
     )

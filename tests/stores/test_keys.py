@@ -1,6 +1,7 @@
 """A log that changes its signing key: both sign for a while, and it verifies across the change."""
 
 import pytest
+from tests.two_verifiers import of_log
 
 from whoisgate.audit.draft import Draft, NewKey, RetiredKey
 from whoisgate.audit.note import Signer, key_change
@@ -32,8 +33,15 @@ def keys(home):
     return home.keys
 
 
-def shown(home, *keys):
-    return verify_log(directory_reader(home.path / "log"), tuple(k.verifier for k in keys))
+def shown(home, key):
+    return verify_log(directory_reader(home.path / "log"), key.verifier)
+
+
+def judged(home, key):
+    """What both verifiers say of the published log."""
+    base = home.path / "log"
+    files = {str(p.relative_to(base)): p.read_bytes() for p in base.rglob("*") if p.is_file()}
+    return of_log(files, key.vkey)
 
 
 def test_signs_with_both_until_one_is_retired(home, keys):
@@ -65,6 +73,7 @@ def test_verifies_across_the_change_under_either_key(home, keys):
         found = shown(home, key)
         assert found.keys == (NEW.vkey,)
         assert found.retired == (home.signer.vkey,)
+        assert judged(home, key).shown == found.size
     reader = directory_reader(home.path / "log")
     assert verify_log(reader, home.signer.verifier, since=before).keys == (NEW.vkey,)
     other = Signer.generate("log.example/2026", lambda size: b"\x0a" * size)
@@ -85,6 +94,7 @@ def test_refuses_a_tree_that_a_retired_key_signed(home, keys):
     with pytest.raises(VerificationFailed) as caught:
         shown(home, home.signer)
     assert caught.value.code == "WG423"
+    assert not judged(home, home.signer).holds
     checkpoint.write_text(NEW.sign(text))
     assert shown(home, home.signer).size == head.size
 
@@ -105,6 +115,7 @@ def test_names_a_change_of_key_that_is_none(home, said):
     with pytest.raises(VerificationFailed) as caught:
         shown(home, home.signer)
     assert (caught.value.code, caught.value.index) == ("WG423", 1)
+    assert judged(home, home.signer).index == 1
 
 
 @pytest.mark.parametrize("forged", ["by_old", "by_new", "new"])
@@ -119,6 +130,7 @@ def test_names_a_change_of_key_that_both_did_not_sign(home, forged):
     with pytest.raises(VerificationFailed) as caught:
         shown(home, home.signer)
     assert (caught.value.code, caught.value.index) == ("WG423", 1)
+    assert judged(home, home.signer).index == 1
 
 
 def test_follows_a_key_that_another_process_put_into_force(home, keys):

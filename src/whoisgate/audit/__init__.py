@@ -4,22 +4,25 @@ The tree is RFC 6962's (leaf ``SHA-256(00 ‖ entry)``, node ``SHA-256(01 ‖ le
 published as C2SP tlog-tiles with a signed-note checkpoint (Ed25519, type 01), and a receipt is a
 C2SP tlog-proof. Field order never changes; new fields only append.
 
-**Leaf.** Canonical JSON: ASCII, keys sorted, no white space; only objects, lists, strings and
-integers. At most 65,535 bytes. Members:
+**Canonical JSON.** ASCII (everything else as u-escapes with four lower-case digits), keys ASCII and
+sorted, no white space; objects, lists, strings without half a surrogate pair, integers within
+±(2⁵³-1), null, true and false.
+
+**Leaf.** Canonical JSON, at most 65,535 bytes. Members:
 
 - ``v``: 1.
 - ``nonce``: 16 random bytes, base64url without padding (as everywhere below).
 - ``hour``: the hour of logging in UTC, ``2026-11-23T23Z``; it never goes back.
 - ``policy``: SHA-256 (hex) of the policy bundle in force.
-- ``_sd``: 24 digests, sorted; each covers one committed field or is a decoy.
-- ``envelope``: SHA-256 of the envelope's bytes.
+- ``_sd``: 24 distinct digests, sorted; each covers one committed field or is a decoy.
+- ``envelope``: SHA-256 (base64url) of the envelope's bytes.
 - ``kind`` and ``open``: only in entries that are public by nature (`OPEN_KINDS`); ``open`` is an
   object in clear. Every other entry has exactly the six members above, whatever happened.
 
-**Committed field.** Its *opening* is ``base64url(JSON [salt, name, value])`` and its digest
+**Committed field.** Its *opening* is ``base64url(canonical JSON [salt, name, value])``, its digest
 ``base64url(SHA-256(opening))`` (RFC 9901 §4.2); the salt is 16 bytes, base64url. All of
 `COMMITTED` are committed in every entry, in slot order, ``null`` where there is nothing to say;
-the digest of a decoy slot is ``base64url(SHA-256(salt bytes))``. The value may hold null.
+the digest of a decoy slot is ``base64url(SHA-256(salt bytes))``.
 
 **Keys.** ``okm = HKDF-SHA-256(ikm = epoch key ‖ shred secret, salt = nonce bytes,
 info = "whoisgate/v1 entry", 416 bytes)``: 32 bytes of envelope key, then 24 salts of 16 bytes.
@@ -34,7 +37,8 @@ envelope is a multiple of 4 KiB.
 
 **Receipt.** A tlog-proof whose ``extra`` line is base64 of canonical JSON
 ``{"leaf": "<the leaf's text>", "openings": ["<opening>", …]}``; openings
-stand in slot order and a holder may drop some. The stored copy is the entry's ``okm`` followed by
+stand in slot order and a holder may drop some. The checkpoint's origin is the name of the key
+that signs it. The stored copy is the entry's ``okm`` followed by
 the inclusion hashes, AES-256-GCM (zero nonce) under ``HKDF-SHA-256(ikm = token ‖ shred secret,
 salt = empty, info = "whoisgate/v1 receipt", 32 bytes)``; the token (16 bytes) is in the receipt's
 address alone. Leaf, envelope and checkpoint make it a receipt again.
@@ -66,6 +70,15 @@ and a verifier makes it anew and refuses a byte that differs. So its wording bel
 and another wording is another format. Format 1 ended with ``README.txt``, another text, and always
 had the answer. A zip with fewer openings or without the answer is evidence like any other; the
 digests of what it does not open stay in the leaf.
+
+**Verification of a log.** Entries first, in log order, each against its hash of level 0, its form
+and the hour before; then the tiles above, lowest first; then the signed root. The first bad entry
+is the first that fails, or the first below a tile's hash that is not what the entries hash to;
+where a file ends too early or goes on too long, it is the entry at which it does. A full tile or
+bundle may stand in the place of a partial one (tlog-tiles); what it holds beyond the signed size
+is not looked at. There is one spelling of everything: base64 without spare bits, decimals without
+leading zeros, canonical JSON. A verifier may set limits to notes (at least 2¹⁸ characters and 99
+signatures) and proofs (1 MiB, 63 hashes).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Growing the RFC 6962 tree: edges, and proofs for the entries that a batch adds.
+"""Growing the RFC 6962 tree: edges, and proofs of inclusion, consistency and subtrees.
 
 A tree is kept as its `Edge`, the roots of its complete subtrees; `grow` needs nothing else to
 give the new edge, the new root and an inclusion proof for each new leaf. Older nodes are looked
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from whoisgate.audit.verify import EMPTY_ROOT, node_hash
+from whoisgate.audit.verify import EMPTY_ROOT, is_subtree, node_hash
 
 Node = Callable[[int, int], bytes]
 """``node(level, index)``: root over leaves ``[index << level, (index + 1) << level)``."""
@@ -117,8 +117,8 @@ def _path(index: int, steps: list[tuple[list[bytes], int]]) -> list[bytes]:
     return path
 
 
-def _range_root(start: int, end: int, node: Node) -> bytes:
-    """Root over leaves ``[start, end)`` where ``start`` is a multiple of a power of two ≥ size."""
+def subtree_root(start: int, end: int, node: Node) -> bytes:
+    """Root over leaves ``[start, end)``, which must be a subtree as `verify.is_subtree` has it."""
     parts = []
     while start < end:
         level = (end - start).bit_length() - 1
@@ -142,8 +142,19 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
         sibling = (index >> level) ^ 1
         begin, end = sibling << level, min((sibling + 1) << level, size)
         if begin < end:
-            proof.append(_range_root(begin, end, node))
+            proof.append(subtree_root(begin, end, node))
     return proof
+
+
+def subtree_inclusion_proof(index: int, start: int, end: int, node: Node) -> list[bytes]:
+    """As `inclusion_proof`, of a leaf of the log within ``[start, end)``.
+
+    draft-ietf-plants-merkle-tree-certs §4.3. Raises `ValueError` for no subtree or no such leaf.
+    """
+    if not is_subtree(start, end):
+        raise ValueError(f"no subtree begins at `{start}` and ends at `{end}`")
+    within = lambda level, number: node(level, (start >> level) + number)  # noqa: E731 (a `Node`)
+    return inclusion_proof(index - start, end - start, within)
 
 
 def consistency_proof(old: int, size: int, node: Node) -> list[bytes]:
@@ -153,15 +164,28 @@ def consistency_proof(old: int, size: int, node: Node) -> list[bytes]:
     """
     if not 0 < old <= size:
         raise ValueError(f"no consistency proof from size `{old}` to `{size}`")
-    proof, start, end, whole = [], 0, size, True
-    while old != end - start:
-        middle = start + (1 << ((end - start - 1).bit_length() - 1))
-        if old <= middle - start:
-            proof.append(_range_root(middle, end, node))
-            end = middle
+    return subtree_proof(0, old, size, node)
+
+
+def subtree_proof(start: int, end: int, size: int, node: Node) -> list[bytes]:
+    """Hashes that show leaves ``[start, end)`` to be those of the tree of ``size``.
+
+    draft-ietf-plants-merkle-tree-certs §4.4.1, as C2SP tlog-cosignature names it; from 0 on it is
+    a consistency proof. Raises `ValueError` for no subtree of this tree.
+    """
+    if not is_subtree(start, end) or end > size:
+        raise ValueError(f"a tree of size `{size}` has no subtree from `{start}` to `{end}`")
+    proof, low, high, whole = [], 0, size, True
+    while (low, high) != (start, end):
+        middle = low + (1 << ((high - low - 1).bit_length() - 1))
+        if end <= middle:
+            proof.append(subtree_root(middle, high, node))
+            high = middle
         else:
-            proof.append(_range_root(start, middle, node))
-            start, old, whole = middle, old - (middle - start), False
+            proof.append(subtree_root(low, middle, node))
+            low = middle
+            if start < middle:  # the subtree reaches beyond: what is left of it is no known root
+                start, whole = middle, False
     if not whole:
-        proof.append(_range_root(start, end, node))
+        proof.append(subtree_root(low, high, node))
     return proof[::-1]

@@ -221,9 +221,42 @@ def verify_inclusion(
 
     An empty tree includes nothing.
     """
-    _sized((leaf, root, *proof), "WG407")
     if not 0 <= index < size:
         raise VerificationFailed("WG407", f"a tree of size `{size}` has no entry `{index}`")
+    verify_subtree_inclusion(leaf, index, 0, size, proof, root)
+
+
+def verify_consistency(
+    old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
+) -> None:
+    """Raises unless the tree of ``size`` begins with the older tree; RFC 6962 §2.1.2.
+
+    Equal sizes need equal roots and no proof. An empty older tree is refused: every tree begins
+    with it, so such a proof would show nothing.
+    """
+    verify_subtree(0, old_size, old_root, size, root, proof)
+
+
+def is_subtree(start: int, end: int) -> bool:
+    """Whether ``[start, end)`` is a subtree (draft-ietf-plants-merkle-tree-certs §4.1).
+
+    ``start`` is a multiple of the least power of two that is no smaller than its size. The draft's
+    empty subtrees are none here: a proof about no leaf would show nothing.
+    """
+    return 0 <= start < end and start % (1 << (end - start - 1).bit_length()) == 0
+
+
+def verify_subtree_inclusion(  # noqa: PLR0917 (the parts of a proof)
+    leaf: bytes, index: int, start: int, end: int, proof: Sequence[bytes], root: bytes
+) -> None:
+    """As `verify_inclusion`, of leaf ``index`` of the log in the subtree ``[start, end)``.
+
+    draft-ietf-plants-merkle-tree-certs §4.3.
+    """
+    _sized((leaf, root, *proof), "WG407")
+    if not is_subtree(start, end) or not start <= index < end:
+        what = f"no subtree from `{start}` to `{end}` has an entry `{index}`"
+        raise VerificationFailed("WG407", what)
     rest = list(reversed(proof))
 
     def climb(index: int, size: int) -> bytes:
@@ -236,41 +269,44 @@ def verify_inclusion(
         return node_hash(rest.pop(), right)
 
     try:
-        same = climb(index, size) == root
+        same = climb(index - start, end - start) == root
     except IndexError:
         raise VerificationFailed("WG407", "the inclusion proof is too short", index) from None
     if rest or not same:
         raise VerificationFailed("WG407", "the inclusion proof does not lead to the root", index)
 
 
-def verify_consistency(
-    old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
+def verify_subtree(  # noqa: PLR0917 (the parts of a proof)
+    start: int, end: int, part: bytes, size: int, root: bytes, proof: Sequence[bytes]
 ) -> None:
-    """Raises unless the tree of ``size`` begins with the older tree; RFC 6962 §2.1.2.
+    """Raises unless leaves ``[start, end)``, whose root is ``part``, are those of the tree.
 
-    Equal sizes need equal roots and no proof. An empty older tree is refused: every tree begins
-    with it, so such a proof would show nothing.
+    C2SP tlog-cosignature's subtrees, by draft-ietf-plants-merkle-tree-certs §4.4.
     """
-    _sized((old_root, root, *proof), "WG408")
-    if not 0 < old_size <= size:
-        raise VerificationFailed("WG408", f"no proof from size `{old_size}` to size `{size}`")
+    _sized((part, root, *proof), "WG408")
+    if not is_subtree(start, end) or end > size:
+        what = f"no consistency proof from `{start}` to `{end}` in size `{size}`"
+        raise VerificationFailed("WG408", what)
     rest = list(reversed(proof))
 
-    def climb(old: int, size: int, *, whole: bool) -> tuple[bytes, bytes]:
-        """The roots that the proof gives to the older part and to all of this subtree."""
-        if old == size:
-            known = old_root if whole else rest.pop()
+    def climb(start: int, end: int, size: int, *, whole: bool) -> tuple[bytes, bytes]:
+        """The roots that the proof gives to the subtree and to all of these ``size`` leaves."""
+        if (start, end) == (0, size):
+            known = part if whole else rest.pop()
             return known, known
         middle = _left_size(size)
-        if old <= middle:
-            before, after = climb(old, middle, whole=whole)
-            return before, node_hash(after, rest.pop())
-        before, after = climb(old - middle, size - middle, whole=False)
+        if end <= middle:
+            within, all_ = climb(start, end, middle, whole=whole)
+            return within, node_hash(all_, rest.pop())
+        if start >= middle:
+            within, all_ = climb(start - middle, end - middle, size - middle, whole=whole)
+            return within, node_hash(rest.pop(), all_)
+        within, all_ = climb(0, end - middle, size - middle, whole=False)
         left = rest.pop()
-        return node_hash(left, before), node_hash(left, after)
+        return node_hash(left, within), node_hash(left, all_)
 
     try:
-        same = climb(old_size, size, whole=True) == (old_root, root)
+        same = climb(start, end, size, whole=True) == (part, root)
     except IndexError:
         raise VerificationFailed("WG408", "the consistency proof is too short") from None
     if rest or not same:
@@ -1572,7 +1608,7 @@ class _Walk:
         if tile == b"".join(row):
             return
         same = (each == tile[32 * i : 32 * i + 32] for i, each in enumerate(row))
-        wrong = next((i for i, ok in enumerate(same) if not ok), len(row) - 1)
+        wrong = next((i for i, ok in enumerate(same) if not ok), len(row))
         first = (number * TILE_WIDTH + wrong) * TILE_WIDTH**level
         path = tile_path(level, number, len(row))
         raise VerificationFailed("WG418", f"`{path}` is not what the entries hash to", first)

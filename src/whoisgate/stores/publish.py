@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from whoisgate.audit.proof import signed_checkpoint
 from whoisgate.audit.tiles import new_tiles, nodes_of
+from whoisgate.audit.tree import inclusion_proof
 from whoisgate.audit.verify import (
     TILE_WIDTH,
     Checkpoint,
@@ -25,10 +26,12 @@ from whoisgate.audit.verify import (
     Retention,
     VerificationFailed,
     entries_path,
+    leaf_hash,
     open_checkpoint,
     parse_retention,
     parse_vkey,
     tile_path,
+    verify_inclusion,
 )
 from whoisgate.errors import StaleLog
 from whoisgate.stores import tables
@@ -55,19 +58,24 @@ def guard(database: sqlite3.Connection, where: Published) -> Checkpoint | None:
 
     Raises `StaleLog` when the database does not contain it or the other copy, and `OSError`.
     """
-    ring = tuple(map(parse_vkey, tables.signers(database)))  # a retired key signed older trees
+    keys = ring(database)
     if where.head is not None:
-        _contained(database, where.head, ring)
-    return _contained(database, where.folder / "checkpoint", ring)
+        _contained(database, where.head, keys)
+    return _contained(database, where.folder / "checkpoint", keys)
 
 
-def _contained(database: sqlite3.Connection, file: Path, ring: Keys) -> Checkpoint | None:
+def ring(database: sqlite3.Connection) -> Keys:
+    """The keys that ever signed; a retired one signed older trees."""
+    return tuple(map(parse_vkey, tables.signers(database)))
+
+
+def _contained(database: sqlite3.Connection, file: Path, keys: Keys) -> Checkpoint | None:
     try:
         note = file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
     try:
-        published = open_checkpoint(note, ring)
+        published = open_checkpoint(note, keys)
     except VerificationFailed as error:
         raise StaleLog(
             f"expected a `{file.name}` that this database's keys signed: {error}; {_ADVICE}"
@@ -79,6 +87,31 @@ def _contained(database: sqlite3.Connection, file: Path, ring: Keys) -> Checkpoi
             f"`{file.name}`, got one of `{size}` that does not: {_ADVICE}"
         )
     return published
+
+
+def check_published(folder: Path, keys: Keys, index: int, leaf: bytes) -> None:
+    """Raise unless the published log holds this entry, if it is so long already.
+
+    Raises `verify.VerificationFailed`, `ValueError` for tiles that are none, and `OSError`.
+    """
+    try:
+        note = (folder / "checkpoint").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+
+    def tile(path: str) -> bytes:
+        full, partial, width = path.partition(".p/")
+        try:
+            return (folder / path).read_bytes()
+        except FileNotFoundError:
+            if not partial:
+                raise
+        return (folder / full).read_bytes()[: 32 * int(width)]  # outgrown in the meantime
+
+    head = open_checkpoint(note, keys)
+    if index < head.size:
+        proof = inclusion_proof(index, head.size, nodes_of(head.size, tile))
+        verify_inclusion(leaf_hash(leaf), index, head.size, proof, head.root)
 
 
 def publish(database: sqlite3.Connection, where: Published, keys: SigningKeys) -> None:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -37,9 +38,19 @@ from whoisgate.audit.envelope import (
 from whoisgate.audit.note import Signer
 from whoisgate.audit.proof import proof_text, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
-from whoisgate.audit.verify import Retention, parse_leaf, parse_vkey, unb64url
+from whoisgate.audit.verify import (
+    Leaf,
+    Retention,
+    VerificationFailed,
+    b64url,
+    leaf_hash,
+    parse_leaf,
+    unb64url,
+    verify_inclusion,
+)
 from whoisgate.elements import element
 from whoisgate.errors import (
+    EvidenceError,
     FolderExists,
     LogUnavailable,
     ReceiptNotFound,
@@ -197,8 +208,10 @@ class SQLiteLog:
                 size = tables.size_holding(database, index)
                 root = tables.root_at(database, size)
             keys, hashes = open_receipt(stored, unb64url(token), secret)
-            fields, _ = open_with_keys(envelope, parse_leaf(leaf).nonce, keys)
-        except (LookupError, ValueError, OverflowError):
+            fields, _ = open_with_keys(envelope, _holding(envelope, leaf).nonce, keys)
+            # Before it is signed: a root altered in the database would be a fork under our key.
+            verify_inclusion(leaf_hash(leaf), index, size, hashes, root)
+        except (LookupError, ValueError, OverflowError, EvidenceError, VerificationFailed):
             raise ReceiptNotFound("no receipt at this address for this requester") from None
         note = signed_checkpoint(signer, size, root)
         return proof_text(leaf, openings_of(fields, keys), index, hashes, note)
@@ -208,7 +221,8 @@ class SQLiteLog:
     ) -> tuple[bytes, bytes, bytes]:
         tag = self._ledger.tags.tag("requester", requester)
         row = database.execute(
-            "SELECT leaf, envelope, receipt FROM vault JOIN entry USING (idx)"
+            "SELECT CAST(leaf AS BLOB), CAST(envelope AS BLOB), CAST(receipt AS BLOB)"
+            " FROM vault JOIN entry USING (idx)"
             " WHERE idx = ? AND requester = ?",
             (index, tag),
         ).fetchone()
@@ -287,26 +301,39 @@ class SQLiteLog:
             return tables.signing(database)
 
     def open_entry(self, index: int, key: X25519PrivateKey) -> Opened:
-        """What an entry's envelope holds, for a recipient. Raises `UnknownEntry`.
+        """What an entry's envelope holds, for a recipient.
 
-        Does not check the envelope against its leaf.
+        Raises `UnknownEntry`, and `EvidenceError` when the envelope is not the one that the entry
+        names, or the entry not the one that the published log holds, whoever sealed it. An entry
+        that is not published yet is as the database has it.
         """
         with self._reading() as database:
             row = database.execute(
-                "SELECT leaf, envelope, epoch FROM vault JOIN entry USING (idx) WHERE idx = ?",
+                "SELECT CAST(leaf AS BLOB), CAST(envelope AS BLOB), CAST(epoch AS TEXT)"
+                " FROM vault JOIN entry USING (idx) WHERE idx = ?",
                 (index,),
             ).fetchone()
             wrapped = database.execute(
-                "SELECT wrapped FROM epoch WHERE id = ?", (row[2] if row else None,)
+                "SELECT CAST(wrapped AS BLOB) FROM epoch WHERE id = ?", (row[2] if row else None,)
             ).fetchall()
+            ring = publish.ring(database)
         if row is None:
             raise UnknownEntry(f"no envelope of entry `{index}`")
         leaf, envelope, epoch = row
-        secret = shred.read(self._ledger.shred, index)
+        ledger = self._ledger
+        try:
+            nonce = _holding(envelope, leaf).nonce
+            publish.check_published(ledger.published.folder, ring, index, leaf)
+        except OSError as error:
+            raise LogUnavailable(f"the published log cannot be read: {error}") from None
+        except (EvidenceError, VerificationFailed, ValueError) as error:
+            what = f"entry `{index}` or its envelope is not what was logged: {error}"
+            raise EvidenceError(what) from None
+        secret = shred.read(ledger.shred, index)
         for (candidate,) in wrapped:
             try:
                 epoch_key = unwrap_epoch(candidate, epoch, key)
-                return Opened(*open_envelope(envelope, parse_leaf(leaf).nonce, secret, epoch_key))
+                return Opened(*open_envelope(envelope, nonce, secret, epoch_key))
             except Unopened:
                 continue
         raise UnknownEntry(f"the envelope of entry `{index}` does not open: erased, or another key")
@@ -371,7 +398,7 @@ class SQLiteLog:
         ledger = self._ledger
         database = tables.connect(ledger.database)
         try:
-            ring = tuple(map(parse_vkey, tables.signers(database)))
+            ring = publish.ring(database)
             return recovery.recover(database, ledger.published, ledger.shred, ring)
         except (OSError, sqlite3.Error) as error:
             raise LogUnavailable(f"the log cannot be recovered: {error}") from None
@@ -465,6 +492,14 @@ class SQLiteLog:
                 self._put(draft, future)
         for lock in reversed(self._locks):
             lock.release()
+
+
+def _holding(envelope: bytes, leaf: bytes) -> Leaf:
+    """The leaf, when it names this envelope; raises `EvidenceError` or `VerificationFailed`."""
+    parsed = parse_leaf(leaf)
+    if b64url(sha256(envelope).digest()) != parsed.envelope:
+        raise EvidenceError("another envelope than the entry names")
+    return parsed
 
 
 _LOGS: Final[weakref.WeakSet[SQLiteLog]] = weakref.WeakSet()

@@ -185,7 +185,7 @@ def head(database: sqlite3.Connection) -> Head:
 
 def root_at(database: sqlite3.Connection, size: int) -> bytes:
     """The root of the batch that ended at ``size``; empty if none did."""
-    row = database.execute("SELECT root FROM head WHERE size = ?", (size,)).fetchone()
+    row = database.execute("SELECT CAST(root AS BLOB) FROM head WHERE size = ?", (size,)).fetchone()
     return bytes(row[0]) if row else b""
 
 
@@ -197,8 +197,10 @@ def size_before(database: sqlite3.Connection, moment: datetime) -> int:
 
 
 def size_holding(database: sqlite3.Connection, index: int) -> int:
-    """The size of the tree after the batch that holds this entry."""
+    """The size of the tree after the batch that holds this entry; raises `LookupError`."""
     row = database.execute("SELECT min(size) FROM head WHERE size > ?", (index,)).fetchone()
+    if row[0] is None:
+        raise LookupError(index)
     return int(row[0])
 
 
