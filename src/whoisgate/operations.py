@@ -27,6 +27,7 @@ from whoisgate.audit.note import key_change
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.verify import TILE_WIDTH, Retention, VerifierKey, parse_vkey
 from whoisgate.errors import EntryHeld, UnknownEntry
+from whoisgate.queries import canonical_name
 from whoisgate.stores.sqlite import Opened, SQLiteLog
 
 ERASURE_REASONS: Final = ("request", "retention", "order", "mistake")
@@ -70,16 +71,17 @@ def erase(
 ) -> Receipt:  # fmt: skip
     """Erase the envelopes of these entries for good; the entry that says so.
 
-    There is an entry also where there was nothing to erase, for its absence would tell. Returns
-    once the shred secrets are overwritten. Raises `EntryHeld` and `UnknownEntry`, and then nothing
-    is erased.
+    There is an entry also where there was nothing to erase, for its absence would tell. Erasing an
+    erasure, it names again what that one named, for nothing else would. Returns once the shred
+    secrets are overwritten. Raises `EntryHeld` and `UnknownEntry`, and then nothing is erased.
     """
     if reason not in ERASURE_REASONS:
         raise ValueError(f"expected one of {', '.join(ERASURE_REASONS)}")
     if kept := held(folder, log) & set(entries):
         raise EntryHeld(f"entry `{min(kept)}` is under a hold: see [[hold]] in whoisgate.toml")
     detail: dict[str, JSON] = {
-        "entries": list(entries), "by": by, "approved_by": approved_by, "note": note,
+        "entries": [*entries, *log.erased_by(entries)],
+        "by": by, "approved_by": approved_by, "note": note,
     }  # fmt: skip
     erased = Erased(tuple(entries))
     receipt = _logged(
@@ -95,9 +97,23 @@ def held(folder: Folder, log: SQLiteLog) -> set[int]:
     for hold in folder.config.hold:
         if now < hold.until:
             kept.update(hold.entries)
-            kept.update(log.about("domain", hold.domain) if hold.domain else ())
-            kept.update(log.about("requester", hold.requester) if hold.requester else ())
+            kept.update(about(log, domain=hold.domain, requester=hold.requester))
     return kept
+
+
+def about(log: SQLiteLog, *, domain: str | None = None, requester: str | None = None) -> list[int]:
+    """The entries about a domain, in any spelling, and those of a requester, ``AUTHORITY/PERSON``.
+
+    A slash may stand in either part; `Requester.identity` is taken too. Raises `MalformedName`.
+    """
+    found = set[int]()
+    if domain is not None:
+        found.update(log.about("domain", canonical_name(domain)))
+    if requester is not None:
+        slashes = [at for at, letter in enumerate(requester) if letter == "/"]
+        for identity in (requester, *(f"{at}:{requester}" for at in slashes)):
+            found.update(log.about("requester", identity))
+    return sorted(found)
 
 
 def outlived(folder: Folder, log: SQLiteLog) -> list[int]:

@@ -43,8 +43,9 @@ the inclusion hashes, AES-256-GCM (zero nonce) under ``HKDF-SHA-256(ikm = token 
 salt = empty, info = "whoisgate/v1 receipt", 32 bytes)``; the token (16 bytes) is in the receipt's
 address alone. Leaf, envelope and checkpoint make it a receipt again.
 
-**Operator's entries.** ``detail`` holds what was done and why, ``by`` whom. In clear stand only:
-of an ``erasure`` its ``reason`` (one word of `operations.ERASURE_REASONS`), of a ``recovery`` the
+**Operator's entries.** ``detail`` holds what was done and why, ``by`` whom. The ``entries`` of an
+``erasure`` that erases another hold what that one named as well. In clear stand only: of an
+``erasure`` its ``reason`` (one word of `operations.ERASURE_REASONS`), of a ``recovery`` the
 sizes ``from`` and ``to``, and of a change of ``key`` either ``{"old", "new", "by_old", "by_new"}``
 (two vkeys, and both keys' signatures in base64url over ``whoisgate/v1 key change``, the old vkey
 and the new one, each ended by LF) or ``{"retired": vkey}``. From the first on both keys may sign

@@ -88,6 +88,8 @@ def erase(
     gate = Folder.at(folder)
     if why not in operations.ERASURE_REASONS:
         raise typer.BadParameter(f"--why: expected {', '.join(operations.ERASURE_REASONS)}")
+    if retention and (entries or domain is not None or requester is not None):
+        raise typer.BadParameter("expected --retention alone: it chooses by age")
     with gate.opened() as log:
         chosen = (
             operations.outlived(gate, log)
@@ -200,9 +202,9 @@ def _chosen(
 ) -> list[int]:
     if sum((bool(entries), domain is not None, requester is not None)) != 1:
         raise typer.BadParameter("expected numbers of entries, --domain or --requester")
-    if domain is not None:
-        return log.about("domain", domain)
-    return log.about("requester", requester) if requester is not None else list(entries or ())
+    if requester is not None and "/" not in requester:
+        raise typer.BadParameter("--requester: expected AUTHORITY/PERSON")
+    return list(entries or ()) or operations.about(log, domain=domain, requester=requester)
 
 
 def _list_sealed(log: SQLiteLog, *, as_json: bool) -> None:

@@ -285,6 +285,19 @@ class SQLiteLog:
             ).fetchall()
         return [entry for (entry,) in rows]
 
+    def erased_by(self, entries: Iterable[int]) -> list[int]:
+        """What erasures among these entries erased, and erasures among those, and so on."""
+        chosen = set(entries)
+        gone = set(chosen)
+        with self._reading() as database:
+            # An erasure comes after what it erases, so one pass from the newest finds them all.
+            for entry, by in database.execute(
+                "SELECT idx, erased_by FROM erased ORDER BY erased_by DESC"
+            ):
+                if by in gone:
+                    gone.add(entry)
+        return sorted(gone - chosen)
+
     def signing(self) -> tuple[str, ...]:
         """The vkeys that sign the log now, the newest first."""
         with self._reading() as database:
