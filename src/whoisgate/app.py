@@ -289,6 +289,7 @@ def _prepared(folder: Folder, *, allow_draft: bool) -> tuple[Settings, SQLiteLog
     settings = _checked(folder, allow_draft=allow_draft)
     policy, log = settings.policy, folder.log()
     log.publish()  # what a killed process left committed
+    log.shred_again()
     if log.archived(policy.digest) is None:
         log.archive(policy.digest, policy.text)
         record_policy(log, policy)

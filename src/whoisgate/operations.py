@@ -71,22 +71,22 @@ def erase(
 ) -> Receipt:  # fmt: skip
     """Erase the envelopes of these entries for good; the entry that says so.
 
-    There is an entry also where there was nothing to erase, for its absence would tell. Erasing an
-    erasure, it names again what that one named, for nothing else would. Returns once the shred
-    secrets are overwritten. Raises `EntryHeld` and `UnknownEntry`, and then nothing is erased.
+    There is an entry also where there was nothing to erase, and where a hold keeps something, for
+    its absence would tell. Erasing an erasure, it names again what that one named, for nothing
+    else would. Returns once the shred secrets are overwritten. Raises `EntryHeld` and
+    `UnknownEntry`, and then nothing is erased.
     """
     if reason not in ERASURE_REASONS:
         raise ValueError(f"expected one of {', '.join(ERASURE_REASONS)}")
-    if kept := held(folder, log) & set(entries):
-        raise EntryHeld(f"entry `{min(kept)}` is under a hold: see [[hold]] in whoisgate.toml")
-    detail: dict[str, JSON] = {
-        "entries": [*entries, *log.erased_by(entries)],
-        "by": by, "approved_by": approved_by, "note": note,
-    }  # fmt: skip
+    who: dict[str, JSON] = {"by": by, "approved_by": approved_by, "note": note}
+    said = {"reason": reason}
+    if kept := sorted(held(folder, log) & set(entries)):
+        detail = {**who, "entries": [], "held": kept}
+        _logged(folder, log, "erasure", "refused", detail, said=said)
+        raise EntryHeld(f"entry `{kept[0]}` is under a hold: see [[hold]] in whoisgate.toml")
+    detail = {**who, "entries": [*entries, *log.erased_by(entries)]}
     erased = Erased(tuple(entries))
-    receipt = _logged(
-        folder, log, "erasure", "erased", detail, settles=erased, said={"reason": reason}
-    )
+    receipt = _logged(folder, log, "erasure", "erased", detail, settles=erased, said=said)
     log.publish()  # overwrites the secrets
     return receipt
 
@@ -117,11 +117,14 @@ def about(log: SQLiteLog, *, domain: str | None = None, requester: str | None = 
 
 
 def outlived(folder: Folder, log: SQLiteLog) -> list[int]:
-    """The entries older than the configuration keeps them; neither held nor sealed."""
+    """The entries older than the configuration keeps them, none of them held.
+
+    What came after an entry that is still sealed waits for its unsealing: it may extend that seal.
+    """
     days = folder.config.log.keep_envelopes_days
-    old = log.logged_before(app.utc_now() - timedelta(days=days))
-    kept = held(folder, log) | {seal.entry for seal in log.sealed()}
-    return [entry for entry in old if entry not in kept]
+    old, kept = log.logged_before(app.utc_now() - timedelta(days=days)), held(folder, log)
+    sealed = min((seal.entry for seal in log.sealed()), default=log.size())
+    return [entry for entry in old if entry < sealed and entry not in kept]
 
 
 def prune(folder: Folder, log: SQLiteLog) -> Retention:

@@ -103,3 +103,48 @@ def test_keeps_its_state_in_a_file(log, signer, tmp_path, capsys):
     assert isinstance(kept, LogReport)
     keep(state, kept)
     assert earlier(state) == kept
+
+
+def test_compares_heads_that_others_were_shown(log, signer):
+    files = log(600)
+    heads = [log(size)["checkpoint"].decode() for size in (1, 255, 256, 257, 511, 512, 600)]
+    found = verify_log(files.__getitem__, signer.verifier, heads=heads)
+    assert found.heads == (1, 255, 256, 257, 511, 512, 600)
+    before = verify_log(log(300).__getitem__, signer.verifier)
+    assert verify_log(files.__getitem__, signer.verifier, since=before, heads=heads[4:]).size == 600
+
+
+@pytest.mark.parametrize("at", [0, 100, 255, 256, 399])
+def test_exposes_two_logs_under_one_key(log, make, signer, at):
+    entry = make.entry(9000, hour=f"2026-11-23T{at // 30:02}Z").entry
+    other = log(400, **{f"at{at}": entry})["checkpoint"].decode()
+    with pytest.raises(VerificationFailed) as caught:
+        verify_log(log(600).__getitem__, signer.verifier, heads=[other])
+    assert caught.value.code == "WG422"
+    both = [other, log(400)["checkpoint"].decode()]
+    with pytest.raises(VerificationFailed) as caught:
+        verify_log(log(600).__getitem__, signer.verifier, heads=both)
+    assert caught.value.code == "WG422"
+
+
+def test_takes_no_head_that_the_log_did_not_sign(log, signer):
+    thief = type(signer).generate(signer.name, lambda size: b"t" * size)
+    text = log(400)["checkpoint"].decode().rpartition("\n\n")[0] + "\n"
+    with pytest.raises(VerificationFailed) as caught:
+        verify_log(log(600).__getitem__, signer.verifier, heads=[thief.sign(text)])
+    assert caught.value.code == "WG404"
+
+
+def test_compares_no_head_beyond_the_log(log, signer):
+    longer = log(600)["checkpoint"].decode()
+    with pytest.raises(VerificationFailed) as caught:
+        verify_log(log(400).__getitem__, signer.verifier, heads=[longer])
+    assert caught.value.code == "WG422"
+
+
+def test_goes_on_from_no_state_of_another_key(log, make, signer, entries):
+    thief = type(signer).generate(signer.name, lambda size: b"t" * size)
+    state = verify_log(make.log(entries[:300], thief).__getitem__, thief.verifier)
+    with pytest.raises(VerificationFailed) as caught:
+        verify_log(log(600).__getitem__, signer.verifier, since=state)
+    assert caught.value.code == "WG422"

@@ -98,7 +98,7 @@ def test_erases_by_person_by_number_and_by_age(gate):
     one, other = ask(gate, "example.com", "other.example")
     approved = ("--by", "Ann Operator", "--approved-by", "Bo Counsel")
     said = run(gate, "log", "erase", "--domain", "example.com", "--why", "request", *approved)
-    assert said.startswith("1 entries erased")
+    assert said.startswith("1 entry erased")
     assert "WG512" in run(gate, "log", "open", one, *WHO, code=1)
     assert "no entry" in run(gate, "log", "open", "--domain", "example.com", *WHO)
     nobody = run(gate, "log", "erase", "--domain", "nobody.example", "--why", "request", *approved)

@@ -1451,6 +1451,7 @@ class LogReport:
     since: int = 0
     unsigned: int = 0
     pruned: int = 0
+    heads: tuple[int, ...] = ()
 
     def to_json(self) -> bytes:
         """One JSON object that `from_json` reads; it says nothing about anybody."""
@@ -1463,6 +1464,7 @@ class LogReport:
             said = json.loads(text)
             said |= {"root": bytes.fromhex(said["root"]), "size": int(said["size"])}
             said |= {each: tuple(map(str, said[each])) for each in ("keys", "retired", "pinned")}
+            said["heads"] = ()
             known = cls(**said)
             known.ring()
         except (ValueError, KeyError, TypeError, VerificationFailed):
@@ -1486,6 +1488,9 @@ class LogReport:
         ]
         if self.since:
             told.append(f"It begins with the {self.since} entries that were verified before.")
+        told += [
+            f"It begins with the {size} entries of the other checkpoint." for size in self.heads
+        ]
         if self.pruned:
             told.append(
                 f"The first {self.pruned} entries are pruned, as the log's signed retention policy "
@@ -1504,6 +1509,9 @@ class LogReport:
         ]
 
 
+_FORKED = "the log does not begin with the `{}` entries of another tree that its key signed"
+
+
 class _Walk:
     """One pass over a log: hashes entries, compares tiles, keeps one unfinished tile per level."""
 
@@ -1512,6 +1520,7 @@ class _Walk:
         self.rows: list[list[bytes]] = [[]]
         self.done = [0]
         self.entries, self.since, self.pruned = Entries(keys), 0, 0
+        self.heads: dict[int, bytes] = {}
         if since is not None:
             self.go_on(since)
 
@@ -1574,6 +1583,8 @@ class _Walk:
                 self.entries.read(entry, index)
             row.append(digest)
             at += 32
+            if index + 1 in self.heads and self._root() != self.heads[index + 1]:
+                raise VerificationFailed("WG422", _FORKED.format(index + 1))
         if len(row) != width or (whole and next(frames, None) is not None):
             at_fault = start + len(row)
             raise VerificationFailed("WG418", f"expected a bundle of `{width}` entries", at_fault)
@@ -1705,29 +1716,52 @@ def verify_log(
     progress: Callable[[int, int], None] | None = None,
     *,
     since: LogReport | None = None,
+    heads: Sequence[str] = (),
 ) -> LogReport:
     """Reads the whole log and checks every entry, every tile and the signed root.
 
     With ``since``, what an earlier run verified, only what came after; raises when the log does
-    not begin with it, so two logs under one key are told apart. A log that changed its key is
-    followed from the pinned key to the new one. A beginning that the log pruned, as its signed
-    retention policy says, is left out. The failure names the first bad entry. Memory stays flat.
-    ``progress`` gets the entries done and the size. Not checked: that the log shows everybody the
-    same (witnesses do that, and heads compared).
+    not begin with it. ``heads`` are notes of checkpoints that others were shown: the log must
+    begin with each of these trees too, so that two logs under one key are told apart. A log that
+    changed its key is followed from the pinned key to the new one. A beginning that the log
+    pruned, as its signed retention policy says, is left out. The failure names the first bad
+    entry. Memory stays flat. ``progress`` gets the entries done and the size. Not checked: that
+    the log shows everybody the same (witnesses do that, and heads compared).
     """
-    trusted = keys if since is None else (*ring_of(keys), *since.ring())
-    note, checkpoint = _head(read, trusted)
+    ring = ring_of(keys)
+    if since is not None:
+        if {*since.keys, *since.retired, *since.pinned}.isdisjoint(key.text for key in ring):
+            raise VerificationFailed("WG422", "what was verified before is not of the pinned key")
+        ring = (*ring, *since.ring())
+    note, checkpoint = _head(read, ring)
     walk, promised = _Walk(read, checkpoint.size, keys, since), _retention(read)
     if promised and since is None:
         walk.skip(promised[1].minimum)
+    walk.heads = _heads(heads, max(walk.since, walk.pruned), walk.size)
     if walk.run(progress) != checkpoint.root:
         raise VerificationFailed("WG419", "the entries do not hash to the signed root")
     found = report(walk.entries, walk.entries.signed(note), keys, since=walk.since)
+    known = tuple(walk.entries.known.values())
+    for head in heads:
+        open_checkpoint(head, known)
     if promised:
-        open_note(promised[0], tuple(walk.entries.known.values()))
+        open_note(promised[0], known)
         if promised[1].origin != checkpoint.origin:
             raise VerificationFailed("WG405", "the retention policy is another log's")
-    return replace(found, pruned=walk.pruned)
+    return replace(found, pruned=walk.pruned, heads=tuple(sorted(walk.heads)))
+
+
+def _heads(notes: Sequence[str], first: int, size: int) -> dict[int, bytes]:
+    """The roots of other checkpoints by their sizes, their signatures still to be verified."""
+    roots: dict[int, bytes] = {}
+    for note in notes:
+        head = parse_checkpoint(note.rpartition("\n\n")[0] + "\n")
+        if not first < head.size <= size:
+            what = f"expected a checkpoint of more than `{first}` and up to `{size}` entries"
+            raise VerificationFailed("WG422", what)
+        if roots.setdefault(head.size, head.root) != head.root:
+            raise VerificationFailed("WG422", _FORKED.format(head.size))
+    return roots
 
 
 def report(
@@ -1788,18 +1822,22 @@ Progress = Callable[[int, int], None]
 
 
 def recognise(
-    target: str, keys: Keys, progress: Progress | None = None, since: LogReport | None = None
+    target: str,
+    keys: Keys,
+    progress: Progress | None = None,
+    since: LogReport | None = None,
+    heads: Sequence[str] = (),
 ) -> Report:
     """Verifies what ``target`` is: a URL or folder of a log, a gate's folder, a zip, a proof.
 
     Raises `FileNotFoundError` when there is nothing of that name.
     """
     if re.match(r"(https?|file)://", target):
-        return verify_log(url_reader(target), keys, progress, since=since)
+        return verify_log(url_reader(target), keys, progress, since=since, heads=heads)
     path = Path(target)
     if path.is_dir():
         folder = path if (path / "checkpoint").exists() else path / "log"
-        return verify_log(directory_reader(folder), keys, progress, since=since)
+        return verify_log(directory_reader(folder), keys, progress, since=since, heads=heads)
     with path.open("rb") as stream:
         head = stream.read(len(PROOF_HEADER))
     if head.startswith(b"PK\x03\x04"):
@@ -1814,6 +1852,12 @@ def key_of(text: str) -> VerifierKey:
     if text.count("+") > 1:
         return parse_vkey(text)
     return parse_vkey(_text(_read_bounded(Path(text), 1 << 10), "WG401").removesuffix("\n"))
+
+
+def head_of(file: Path) -> str:
+    """The signed note of a checkpoint, or of the one in a proof."""
+    text = _text(_read_bounded(file, PROOF_LIMIT_BYTES), "WG402")
+    return parse_proof(text).checkpoint if text.startswith(PROOF_HEADER) else text
 
 
 def earlier(state: Path | None) -> LogReport | None:
@@ -1849,6 +1893,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--key", required=True, action="append", help="a pinned public key of the log, or its file"
     )
     parser.add_argument("--state", type=Path, help="where runs over a log keep how far they came")
+    parser.add_argument(
+        "--head", type=Path, action="append", default=[],
+        help="a checkpoint or proof that somebody else was shown, which the log must hold",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
     args = parser.parse_args(argv)
     try:
@@ -1856,7 +1904,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (VerificationFailed, OSError) as error:
         parser.error(f"--key: {error}")
     try:
-        found = recognise(args.target, keys, shown_progress(), earlier(args.state))
+        heads = tuple(map(head_of, args.head))
+        found = recognise(args.target, keys, shown_progress(), earlier(args.state), heads)
         if args.state and isinstance(found, LogReport):
             keep(args.state, found)
     except OSError as error:

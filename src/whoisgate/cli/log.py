@@ -102,7 +102,8 @@ def erase(
     if as_json:
         print_json({"erased": chosen, "entry": receipt.index})
     else:
-        typer.echo(f"{len(chosen)} entries erased; logged as entry {receipt.index}")
+        what = "1 entry" if len(chosen) == 1 else f"{len(chosen)} entries"
+        typer.echo(f"{what} erased; logged as entry {receipt.index}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from datetime import timedelta
@@ -61,6 +62,7 @@ def init(
             operator=operator,
             operator_passphrase=app.read_passphrase(operator_passphrase_file),
             web_form=web_form,
+            tables=_passphrase_table(operator_passphrase_file),
         )
     vkey = (folder / "keys" / "log.vkey").read_text().strip()
     if as_json:
@@ -69,13 +71,20 @@ def init(
     typer.echo(f"made {folder}/")
     typer.echo("  whoisgate.toml   configuration: name your [source] here")
     typer.echo("  whoisgate.db     the log and its vault; shred.slots holds the shred secrets")
-    typer.echo("  keys/            private: log.key, operator.key; public: log.vkey")
+    private = "log.key" if operator else "log.key, operator.key"
+    typer.echo(f"  keys/            private: {private}; public: log.vkey")
     typer.echo("  head             another copy of the log's checkpoint, once there is one")
     typer.echo("  log/             what the world may read: checkpoint and tiles")
     typer.echo(f"the log's public key, for everybody who verifies:\n  {vkey}")
     if not operator and not operator_passphrase_file:
         typer.echo("operator.key opens every entry and has no passphrase: keep it elsewhere")
     typer.echo(f"next: whoisgate serve {folder}")
+
+
+def _passphrase_table(file: Path | None) -> str:
+    if file is None:
+        return ""
+    return f"\n[keys]\noperator_passphrase_file = {json.dumps(str(file.absolute()))}\n"
 
 
 def serve(

@@ -36,6 +36,10 @@ def verify(
     state: Annotated[
         Path | None, typer.Option(help="Where runs over a log keep how far they came.")
     ] = None,
+    head: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint or proof that somebody else was shown; the log holds it."),
+    ] = None,
     recipient: Annotated[
         Path | None, typer.Option(help="With a database: your private key, to check envelopes.")
     ] = None,
@@ -53,7 +57,8 @@ def verify(
     if recipient or checkpoint:
         raise typer.BadParameter("expected a database with --recipient and --checkpoint")
     keys = [word for each in key for word in ("--key", each)]
-    more = [*(["--state", str(state)] if state else []), *(["--json"] if as_json else [])]
+    more = [word for each in head or () for word in ("--head", str(each))]
+    more += [*(["--state", str(state)] if state else []), *(["--json"] if as_json else [])]
     raise typer.Exit(main([target, *keys, *more]))
 
 

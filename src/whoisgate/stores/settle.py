@@ -42,7 +42,7 @@ def settlements(
         raise CredentialRefused("the credential ended before the entry was logged")
     statements: list[Statement] = []
     if draft.budget is not None:
-        statements.append(_debit(database, tags, draft, draft.budget, now))
+        statements += _debit(database, tags, draft, draft.budget, now)
     if draft.uses is not None:
         approval = (draft.uses, tags.tag("question", draft.question))
         statements.append(_use(database, approval, index, now))
@@ -72,7 +72,7 @@ NOTICE: Final = "notify_registrant"
 
 def _debit(
     database: sqlite3.Connection, tags: Tags, draft: Draft, budget: int, now: datetime
-) -> Statement:
+) -> list[Statement]:
     account = (to_us(now) // _DAY_US, tags.tag("requester", draft.requester))
     row = database.execute(
         "SELECT spent FROM budget WHERE day = ? AND requester = ?", account
@@ -83,7 +83,8 @@ def _debit(
         "INSERT INTO budget (day, requester, spent) VALUES (?, ?, 1)"
         " ON CONFLICT (day, requester) DO UPDATE SET spent = spent + 1"
     )
-    return spend, account
+    # Yesterday's accounts stay for a clock that steps back over midnight.
+    return [(spend, account), ("DELETE FROM budget WHERE day < ?", (account[0] - 1,))]
 
 
 def _use(

@@ -61,6 +61,14 @@ def erase(path: Path, entries: Iterable[int]) -> None:
             _fill(handle, entry, bytes(SHRED_BYTES))
 
 
+def standing(path: Path, entries: Sequence[int]) -> list[int]:
+    """Those of these entries whose secrets are not overwritten. Raises `OSError`."""
+    if not entries:
+        return []
+    content = path.read_bytes()
+    return [e for e in entries if any(content[e * SHRED_BYTES : (e + 1) * SHRED_BYTES])]
+
+
 def read(path: Path, index: int) -> bytes:
     """The secret of one entry; shorter than 32 bytes where the file ends before it."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -394,6 +394,15 @@ class SQLiteLog:
         with self._reading() as database:
             return tables.size_before(database, moment)
 
+    def shred_again(self) -> None:
+        """Overwrite every erased secret that stands in the shred file: an old one was restored.
+
+        Raises `LogUnavailable`.
+        """
+        with self._reading() as database:
+            erased = [idx for (idx,) in database.execute("SELECT idx FROM erased")]
+            shred.erase(self._ledger.shred, shred.standing(self._ledger.shred, erased))
+
     def recover(self) -> tuple[int, int]:
         """Take back what was published and the database lacks; the sizes before and after.
 
