@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from whoisgate.audit.draft import Draft, Due, Erased, Unsealed
 from whoisgate.audit.verify import VerificationFailed
 from whoisgate.stores.inspection import Recipient, inspect
+from whoisgate.stores.sequencer import Sequencer
 
 
 def inspected(home, *, key=None, now=None, database="whoisgate.db"):
@@ -175,3 +176,27 @@ def test_puts_the_notice_off_until_the_seal_ends(home):
     log.append(opened(home, entry, later)).result()
     assert log.obligations()[-1].due_at == later
     assert [s.until for s in log.sealed()] == [later]
+
+
+def test_names_entries_that_a_process_left_out(filled, monkeypatch):
+    log = filled.log()
+    log.append(filled.disclosure()).result()
+    log.append(filled.disclosure()).result()
+    log._crew.stop()
+    log._crew = None
+    monkeypatch.setattr(Sequencer, "__init__", skipping(Sequencer.__init__))
+    log.append(filled.disclosure()).result()
+    log.close()
+    code, index = failure(filled, key=filled.operator)
+    assert (code, index) == ("WG424", None)
+    assert inspected(filled).envelopes == 10
+
+
+def skipping(init):
+    """A sequencer that numbers its first entry as its third."""
+
+    def begin(self, *given):
+        init(self, *given)
+        self._sequence = 2
+
+    return begin

@@ -1,6 +1,6 @@
 """Verifies receipts, evidence zips and whole logs; runs alone as a program.
 
-``python verify.py FILE|DIR|URL --key VKEY [--state FILE] [--json]`` needs this one file, the
+``python verify.py FILE|DIR|URL --key VKEY [--state FILE] [--head FILE]`` needs this one file, the
 standard library and ``cryptography``. It never imports the package, but the rest of `audit` this
 file, so that what writes the log and what verifies it agree on every byte. The formats are
 C2SP signed-note, tlog-checkpoint, tlog-proof and tlog-tiles over RFC 6962 trees; the entries are

@@ -103,6 +103,8 @@ class _Vault:
     opened: int = 0
     erased: set[int] = field(default_factory=set)
     seals: dict[int, datetime] = field(default_factory=dict)
+    gaps: int = 0
+    _last: dict[str, int] = field(default_factory=dict)
     _epochs: dict[str, bytes] = field(default_factory=dict)
 
     def open(self, index: int, nonce: str, digests: str, epoch: str, envelope: bytes) -> None:
@@ -130,6 +132,7 @@ class _Vault:
         return self._epochs[name]
 
     def _note(self, index: int, fields: Mapping[str, JSON]) -> None:
+        self._number(index, str(fields["node"]), fields["sequence"])
         kind, detail = fields["kind"], fields["detail"]
         if not isinstance(detail, Mapping):
             return
@@ -145,13 +148,24 @@ class _Vault:
         elif until:
             self.seals[index] = until
 
+    def _number(self, index: int, node: str, number: JSON) -> None:
+        """Each process numbers its own entries; what is erased or lost leaves a gap."""
+        missed = number - self._last.get(node, -1) - 1 if isinstance(number, int) else -1
+        if missed < 0:
+            raise VerificationFailed("WG424", "the numbers of a process go back", index)
+        self._last[node] = self._last.get(node, -1) + 1 + missed
+        self.gaps += missed
+
     def _in_time(self, entry: int, at: datetime) -> None:
         if entry in self.seals and self.seals[entry] < at:
             what = "the entry was sealed beyond its date before it was unsealed or extended"
             raise VerificationFailed("WG425", what, entry)
 
-    def close(self) -> None:
-        """Raises for a seal whose date has passed."""
+    def close(self, missing: int) -> None:
+        """Raises for a seal whose date has passed, and for more gaps than ``missing`` envelopes."""
+        if self.gaps > missing:
+            what = f"`{self.gaps - missing}` entries of a process are not in the log"
+            raise VerificationFailed("WG424", what)
         for entry in sorted(self.seals.keys() - self.erased):
             if self.seals[entry] < self.recipient.now:
                 what = "the entry is sealed beyond its date, neither unsealed nor extended"
@@ -248,7 +262,7 @@ class _Inspection:
             what = "the envelope is missing, and no erasure says so"
             raise VerificationFailed("WG424", what, unknown[0])
         if vault:
-            vault.close()
+            vault.close(len(self.missing))
         counts = (self.envelopes, len(self.missing) - len(gone), len(gone))
         return VaultReport(
             shown, *counts, vault.opened if vault else None, len(vault.seals) if vault else 0

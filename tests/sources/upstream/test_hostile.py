@@ -54,7 +54,7 @@ SLACK_S = 3.0
 """After a plain timer of the same loop, for a busy machine; the gate's own patience is longer."""
 
 STALL_S = 0.5
-"""Processor time for which nothing else had its turn."""
+"""Processor time of the loop for which nothing else had its turn."""
 
 WARM_UP = max(100, CASES // 10)
 GROWTH_BYTES = 32 * 1024 * 1024
@@ -204,9 +204,9 @@ class Run:
     async def watch(self):
         """How long the loop computes without a pause."""
         while True:
-            before = time.process_time()
+            before = time.thread_time()
             await asyncio.sleep(0.01)
-            self.stall_s = max(self.stall_s, time.process_time() - before)
+            self.stall_s = max(self.stall_s, time.thread_time() - before)
 
     def clean(self, number, where, text, birds=(BIRD, OWN_BIRD, NUMBER), *, one_line=True):
         """No word that must not come out, no control character, no forged line."""
