@@ -55,11 +55,12 @@ def disclosure(person=7):
 
 def new_log(folder):
     (folder / "log").mkdir()
+    signer = Signer.generate("log.example/2026", secrets.token_bytes)
     return SQLiteLog(
         folder / "whoisgate.db",
         folder / "log",
         folder / "shred.slots",
-        signer=Signer.generate("log.example/2026", secrets.token_bytes),
+        signers=lambda: [signer],
         recipients={"operator": X25519PrivateKey.generate().public_key()},
         index_key=secrets.token_bytes(32),
         clock=utc_now,
