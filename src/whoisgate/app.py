@@ -161,6 +161,9 @@ class Folder:
         new = Signer.generate(self.config.gate.origin, entropy)
         file = self.path / "keys" / f"log-{new.verifier.key_id.hex()}.key"
         write_secret(file, new.to_pem(self.log_passphrase()))
+        owner = file.parent.stat()
+        if owner.st_uid != os.geteuid():  # root for the gate's own user, who must read it
+            os.chown(file, owner.st_uid, owner.st_gid)
         return new
 
     def log_passphrase(self) -> bytes | None:

@@ -141,6 +141,17 @@ def test_follows_a_key_that_another_process_put_into_force(home, keys):
     verify_receipt(receipt.proof, NEW.verifier)
 
 
+def test_logs_nothing_that_it_cannot_sign(home, keys):
+    log, other = home.log(), home.log(keys=[home.signer])
+    other.append(home.disclosure()).result()
+    log.append(added(home)).result()
+    size = log.size()
+    with pytest.raises(MissingKey):
+        other.append(home.disclosure()).result()
+    assert log.size() == size
+    assert log.append(home.disclosure()).result().index == size
+
+
 def test_appends_nothing_without_the_key_in_force(home):
     log = home.log()
     log.append(added(home)).exception()

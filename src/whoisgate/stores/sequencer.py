@@ -38,7 +38,7 @@ from whoisgate.audit.proof import receipt, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.tree import Grown, grow
 from whoisgate.audit.verify import leaf_hash
-from whoisgate.errors import ClockBehind, DiskFull, LogUnavailable, WhoisgateError
+from whoisgate.errors import ClockBehind, DiskFull, LogUnavailable, MissingKey, WhoisgateError
 from whoisgate.stores import shred, tables
 from whoisgate.stores.publish import Published
 from whoisgate.stores.settle import settlements
@@ -109,15 +109,16 @@ class Sequencer:
     def commit(self, drafts: Sequence[Draft]) -> list[Receipt | Exception]:
         """Per draft a receipt, or the reason why it alone is not logged; in order.
 
-        Raises `LogUnavailable`, `ClockBehind` or `DiskFull` when none of them is; after
-        `Doubtful` never again.
+        Raises `LogUnavailable`, `ClockBehind`, `MissingKey` or `DiskFull` when none of them is;
+        after `Doubtful` never again.
         """
         self._begin()
         try:
+            self._ledger.keys.current(self._database)  # nothing is logged that cannot be signed
             batch = self._gather(drafts)
             grown = self._write(batch) if batch.lines else None
             self._database.execute("COMMIT")
-        except ClockBehind:
+        except (ClockBehind, MissingKey):
             self._roll_back()
             raise
         except Exception as error:
