@@ -133,19 +133,20 @@ class Folder:
             seal_at_most_days=config.log.seal_at_most_days,
         )  # fmt: skip
 
-    def log(self, *, create: bool = False) -> SQLiteLog:
+    def log(self, *, create: bool = False, after: Mapping[str, JSON] | None = None) -> SQLiteLog:
         """The audit log, opened lazily in each process that appends to it."""
         return SQLiteLog(
             self.path / "whoisgate.db",
             self.log_folder,
             self.path / "shred.slots",
             signers=lambda: self.signing_keys().values(),
-            recipients=self._recipients(),
+            recipients=self.recipients(),
             index_key=self._secret("index.key"),
             clock=utc_now,
             entropy=entropy,
             head=self.path / self.config.log.head,
             create=create,
+            after=after,
         )
 
     def signing_keys(self) -> dict[Path, Signer]:
@@ -218,7 +219,8 @@ class Folder:
     def _secret_line(self, file: Path | None) -> bytes | None:
         return read_passphrase(self.path / file if file else None)
 
-    def _recipients(self) -> dict[str, X25519PublicKey]:
+    def recipients(self) -> dict[str, X25519PublicKey]:
+        """The public keys of all who can open envelopes, by name; raises `MissingKey`."""
         files = self._key_files(".pub")
         if not files:
             raise MissingKey("expected `keys/operator.pub` or another recipient's `.pub`")
@@ -378,14 +380,23 @@ def init(
     operator_passphrase: bytes | None = None,
     web_form: str | None = None,
     tables: str = "",
+    after: Path | None = None,
 ) -> Folder:
     """Make the folder of a new gate: configuration, keys, database and an empty log.
 
-    ``operator`` is the operator's public key, whose private half then never is on this machine;
-    else a pair is made, under the passphrase if there is one. ``web_form`` is the address that
-    stands in for e-mail; ``tables`` is more TOML. Raises `FolderExists` where anything stands.
+    ``after`` is the folder of the same gate's log of an earlier year, which the new one names:
+    its keys are taken over, but for those that sign the log, and its host. ``operator`` is the
+    operator's public key, whose private half then never is on this machine; else a pair is made,
+    under the passphrase if there is one. ``web_form`` is the address that stands in for e-mail;
+    ``tables`` is more TOML. Raises `FolderExists` where anything stands.
     """
-    recipients = {f"auditor-{n}": read_recipient(a) for n, a in enumerate(auditors, 1)}
+    year, earlier = str(utc_now().year), Folder.at(after) if after else None
+    if earlier is not None:
+        host, _, last = earlier.config.gate.origin.rpartition("/log/")
+        if last == year:
+            raise MalformedConfig(f"expected a log of an earlier year, got one of `{year}`")
+    recipients = earlier.recipients() if earlier else {}
+    recipients |= {f"auditor-{n}": read_recipient(a) for n, a in enumerate(auditors, 1)}
     if operator is not None:
         recipients["operator"] = read_recipient(operator)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -393,23 +404,10 @@ def init(
     keys = path / "keys"
     keys.mkdir(parents=True, mode=0o700)
     (path / "log").mkdir()
-    origin = f"{host}/log/{utc_now().year}"
-    signer = Signer.generate(origin, entropy)
-    write_secret(keys / "log.key", signer.to_pem())
-    (keys / "log.vkey").write_text(signer.vkey + "\n")
-    for name in ("index.key", "substitute.key"):
-        write_secret(keys / name, entropy(32).hex().encode() + b"\n")
-    if operator is None:
-        private = X25519PrivateKey.generate()
-        cipher: KeySerializationEncryption = NoEncryption()
-        if operator_passphrase is not None:
-            cipher = BestAvailableEncryption(operator_passphrase)
-        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, cipher)
-        write_secret(keys / "operator.key", pem)
-        recipients["operator"] = private.public_key()
-    for name, key in recipients.items():
-        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        (keys / f"{name}.pub").write_bytes(pem)
+    origin = f"{host}/log/{year}"
+    if "operator" not in recipients:
+        recipients["operator"] = _new_operator(keys, operator_passphrase)
+    _fill_keys(keys, Signer.generate(origin, entropy), recipients, earlier)
     (path / "whoisgate.toml").write_text(
         _TOML.format(
             format=FOLDER_FORMAT,
@@ -422,8 +420,45 @@ def init(
     )
     _sync_all(path)
     folder = Folder.at(path)
-    folder.log(create=True).close()
+    folder.log(create=True, after=_ended(earlier) if earlier else None).close()
     return folder
+
+
+def _new_operator(keys: Path, passphrase: bytes | None) -> X25519PublicKey:
+    """The public half of a new key of the operator, whose private half is written."""
+    private = X25519PrivateKey.generate()
+    cipher: KeySerializationEncryption = NoEncryption()
+    if passphrase is not None:
+        cipher = BestAvailableEncryption(passphrase)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, cipher)
+    write_secret(keys / "operator.key", pem)
+    return private.public_key()
+
+
+def _fill_keys(
+    keys: Path, signer: Signer, recipients: Mapping[str, X25519PublicKey], earlier: Folder | None
+) -> None:
+    """Write the keys of a new folder; those that are no log's own come from an earlier one."""
+    write_secret(keys / "log.key", signer.to_pem())
+    (keys / "log.vkey").write_text(signer.vkey + "\n")
+    for name in ("index.key", "substitute.key"):
+        known = _read_key(earlier.path / "keys" / name) if earlier else None
+        write_secret(keys / name, known or entropy(32).hex().encode() + b"\n")
+    if earlier is not None and earlier.recipients().get("operator") == recipients["operator"]:
+        private = earlier.path / "keys" / "operator.key"
+        if private.exists():  # else it is on another machine
+            write_secret(keys / "operator.key", _read_key(private))
+    for name, key in recipients.items():
+        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (keys / f"{name}.pub").write_bytes(pem)
+
+
+def _ended(earlier: Folder) -> dict[str, JSON]:
+    """Where a log ends that another follows."""
+    with earlier.opened() as log:
+        log.publish()
+        size, root = log.head()
+    return {"origin": earlier.config.gate.origin, "size": size, "root": root.hex()}
 
 
 def _sync_all(folder: Path) -> None:

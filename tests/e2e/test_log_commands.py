@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 import whoisgate as wg
 from whoisgate import app
-from whoisgate.errors import MalformedQuestion, MissingKey, StaleLog
+from whoisgate.errors import MalformedConfig, MalformedQuestion, MissingKey, StaleLog
 from whoisgate.sources.memory import MemorySource
 
 WHOISGATE = str(Path(sys.executable).with_name("whoisgate"))
@@ -232,3 +232,28 @@ def test_publishes_what_it_keeps_and_prunes_the_rest(tmp_path, monkeypatch):
     run(gate, "log", "rotate")
     run(gate, "log", "rotate", "--finish")
     assert "Verified." in run(gate, "verify", ".", "--key", "keys/log.vkey")
+
+
+def test_begins_the_log_of_another_year(tmp_path, monkeypatch):
+    old, new = tmp_path / "gate", tmp_path / "gate-next"
+    last = app.utc_now().replace(month=6, day=1) - timedelta(days=365)
+    monkeypatch.setattr(app, "utc_now", lambda: last)
+    made(old)
+    ask(old, "example.com")
+    with pytest.raises(MalformedConfig, match="earlier year"):
+        made(new, after=old)
+    monkeypatch.undo()
+    made(new, after=old)
+    ask(new, "example.com")
+    shown = json.loads(run(old, "verify", ".", "--key", "keys/log.vkey", "--json"))
+    follows = {each: shown[each] for each in ("origin", "size", "root")}
+    told = json.loads(run(new, "verify", ".", "--key", "keys/log.vkey", "--json"))
+    assert told["after"] == follows
+    assert told["origin"] == f"localhost/log/{app.utc_now().year}"
+    assert "follows another log" in run(new, "verify", ".", "--key", "keys/log.vkey")
+    same = ("index.key", "substitute.key", "operator.key", "operator.pub")
+    for name in same:
+        assert (old / "keys" / name).read_bytes() == (new / "keys" / name).read_bytes()
+    assert (old / "keys" / "log.vkey").read_text() != (new / "keys" / "log.vkey").read_text()
+    for folder in (old, new):
+        assert "2026-114" in run(folder, "log", "open", "--domain", "example.com", *WHO)

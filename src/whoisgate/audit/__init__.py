@@ -43,6 +43,10 @@ the inclusion hashes, AES-256-GCM (zero nonce) under ``HKDF-SHA-256(ikm = token 
 salt = empty, info = "whoisgate/v1 receipt", 32 bytes)``; the token (16 bytes) is in the receipt's
 address alone. Leaf, envelope and checkpoint make it a receipt again.
 
+**First entry.** An ``inception`` says in clear the ``origin`` and ``vkey`` of the log, and of a log
+that follows another (origins carry a year) ``after``: that one's ``origin``, ``size`` and ``root``
+(hex) when it ended.
+
 **Operator's entries.** ``detail`` holds what was done and why, ``by`` whom. The ``entries`` of an
 ``erasure`` that erases another hold what that one named as well. In clear stand only: of an
 ``erasure`` its ``reason`` (one word of `operations.ERASURE_REASONS`), of a ``recovery`` the

@@ -1379,6 +1379,7 @@ class Entries:
         self.retired: set[str] = set()
         self.public: Counter[str] = Counter()
         self.first_hour = self.last_hour = b""
+        self.after: JSON = None
 
     def read(self, entry: bytes, index: int) -> re.Match[bytes]:
         """Check one entry on its own and against those before; gives the parts of `Leaf`."""
@@ -1391,6 +1392,8 @@ class Entries:
             self.public[kind.decode()] += 1
             if kind == b"key":
                 self._key(_public(match[6], index), index)
+            elif kind == b"inception":
+                self.after = _public(match[6], index).get("after")
         return match
 
     def _key(self, said: Mapping[str, JSON], index: int) -> None:
@@ -1452,6 +1455,7 @@ class LogReport:
     unsigned: int = 0
     pruned: int = 0
     heads: tuple[int, ...] = ()
+    after: JSON = None
 
     def to_json(self) -> bytes:
         """One JSON object that `from_json` reads; it says nothing about anybody."""
@@ -1488,6 +1492,8 @@ class LogReport:
         ]
         if self.since:
             told.append(f"It begins with the {self.since} entries that were verified before.")
+        if self.after:
+            told.append(f"It says that it follows another log: {json.dumps(self.after)}.")
         told += [
             f"It begins with the {size} entries of the other checkpoint." for size in self.heads
         ]
@@ -1535,7 +1541,7 @@ class _Walk:
         self.rows[0].clear()  # its entries are read again
         entries = Entries(since.ring())
         entries.retired, entries.public = set(since.retired), Counter(since.public)
-        entries.first_hour = since.first_hour.encode()
+        entries.after, entries.first_hour = since.after, since.first_hour.encode()
         entries.last_hour = since.last_hour.encode()
         self.entries, self.since = entries, since.size
 
@@ -1775,6 +1781,7 @@ def report(
         tuple(sorted(entries.retired)),
         tuple(key.text for key in ring_of(keys)),
         *(since, unsigned),
+        after=entries.after,
     )
 
 

@@ -42,6 +42,10 @@ def init(
     operator_passphrase_file: Annotated[
         Path | None, typer.Option(help="A file whose line encrypts the operator's new key.")
     ] = None,
+    after: Annotated[
+        Path | None,
+        typer.Option(help="The folder with the log of an earlier year, which this one follows."),
+    ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Add a made-up registrar and an investigator's token.")
     ] = False,
@@ -63,6 +67,7 @@ def init(
             operator_passphrase=app.read_passphrase(operator_passphrase_file),
             web_form=web_form,
             tables=_passphrase_table(operator_passphrase_file),
+            after=after,
         )
     vkey = (folder / "keys" / "log.vkey").read_text().strip()
     if as_json:

@@ -104,8 +104,8 @@ class SQLiteLog:
     ``signers`` gives the private keys at hand; ``head`` is where another copy of the published
     checkpoint is kept. ``index_key`` keys the tags by which one person's entries are found;
     ``recipients`` are those who can open envelopes. With ``create`` it makes both files and the
-    first entry; raises `FolderExists` if there is one of them. Otherwise nothing is opened before
-    it is used.
+    first entry, which names the log that this one comes ``after``; raises `FolderExists` if there
+    is one of them. Otherwise nothing is opened before it is used.
     """
 
     def __init__(
@@ -121,6 +121,7 @@ class SQLiteLog:
         entropy: Callable[[int], bytes],
         head: Path | None = None,
         create: bool = False,
+        after: Mapping[str, JSON] | None = None,
     ) -> None:
         self._ledger = Ledger(
             *(database, publish.Published(folder, head), shred_file, SigningKeys(signers)),
@@ -136,7 +137,7 @@ class SQLiteLog:
         self._locks = (self._publishing, self._lookup, self._lock)
         _LOGS.add(self)
         if create:
-            self._create()
+            self._create(after)
 
     def append(self, draft: Draft) -> Future[Receipt]:
         """Queue ``draft``; the future resolves after commit and signature. Never blocks on disk.
@@ -349,6 +350,12 @@ class SQLiteLog:
             raise UnknownEntry(f"no entry `{index}`")
         return found[0]
 
+    def head(self) -> tuple[int, bytes]:
+        """Size and root of the committed tree."""
+        with self._reading() as database:
+            now = tables.head(database)
+        return now.edge.size, now.root
+
     def size(self) -> int:
         """How many entries are committed."""
         with self._reading() as database:
@@ -425,7 +432,7 @@ class SQLiteLog:
             shred.erase(self._ledger.shred, entries)
             tables.shredded(database, entries)
 
-    def _create(self) -> None:
+    def _create(self, after: Mapping[str, JSON] | None) -> None:
         ledger = self._ledger
         try:
             shred.create(ledger.shred)
@@ -435,7 +442,9 @@ class SQLiteLog:
             raise FolderExists(f"expected no log at `{ledger.database}`") from None
         except (OSError, sqlite3.Error) as error:
             raise LogUnavailable(f"no log can be made at `{ledger.database}`: {error}") from None
-        said = {"origin": signer.name, "vkey": signer.vkey}
+        said: dict[str, JSON] = {"origin": signer.name, "vkey": signer.vkey}
+        if after is not None:
+            said["after"] = after
         self.append(Draft("inception", NO_POLICY, ledger.clock(), open=said)).result()
 
     # --- Threads and handles, made when needed and never carried over a fork ---
