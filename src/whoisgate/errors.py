@@ -366,7 +366,7 @@ class UnknownEntry(OperatorError):
 
 
 class EntryHeld(OperatorError):
-    """An entry that a hold keeps was to be erased."""
+    """An entry that a hold or a seal keeps was to be erased."""
 
     code = "WG514"
 

@@ -71,19 +71,21 @@ def erase(
 ) -> Receipt:  # fmt: skip
     """Erase the envelopes of these entries for good; the entry that says so.
 
-    There is an entry also where there was nothing to erase, and where a hold keeps something, for
-    its absence would tell. Erasing an erasure, it names again what that one named, for nothing
-    else would. Returns once the shred secrets are overwritten. Raises `EntryHeld` and
+    There is an entry also where there was nothing to erase, and where a hold or a seal keeps
+    something, for its absence would tell. Erasing an erasure, it names again what that one named,
+    for nothing else would. Returns once the shred secrets are overwritten. Raises `EntryHeld` and
     `UnknownEntry`, and then nothing is erased.
     """
     if reason not in ERASURE_REASONS:
         raise ValueError(f"expected one of {', '.join(ERASURE_REASONS)}")
     who: dict[str, JSON] = {"by": by, "approved_by": approved_by, "note": note}
     said = {"reason": reason}
-    if kept := sorted(held(folder, log) & set(entries)):
+    sealed = {seal.entry for seal in log.sealed()}
+    if kept := sorted((held(folder, log) | sealed) & set(entries)):
         detail = {**who, "entries": [], "held": kept}
         _logged(folder, log, "erasure", "refused", detail, said=said)
-        raise EntryHeld(f"entry `{kept[0]}` is under a hold: see [[hold]] in whoisgate.toml")
+        why = "sealed: unseal it first" if kept[0] in sealed else "held: see [[hold]]"
+        raise EntryHeld(f"entry `{kept[0]}` is {why}; nothing was erased")
     detail = {**who, "entries": [*entries, *log.erased_by(entries)]}
     erased = Erased(tuple(entries))
     receipt = _logged(folder, log, "erasure", "erased", detail, settles=erased, said=said)

@@ -54,7 +54,8 @@ def make(path: Path) -> None:
     wg.init(path, web_form="https://registrar.example/contact?domain={domain}", tables=STANDING)
     gate = wg.open(path, source=MemorySource([RECORD]))
     released, pending = ask(gate, "registrant.name"), ask(gate, "registrant.phone")
-    erased = ask(gate, "registrant.name", sealed_until="2025-10-01")
+    erased = ask(gate, "registrant.name")
+    ask(gate, "registrant.name", sealed_until="2025-10-01")
     gate.close()
     held = {
         "released": [released.receipt.index, released.receipt.token],

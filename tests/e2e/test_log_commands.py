@@ -136,6 +136,10 @@ def test_unseals_what_was_sealed(gate):
     assert run(gate, "log", "unseal") == f"{entry}  until {until}\n"
     later = until + timedelta(days=30)
     assert f"sealed until {later}" in run(gate, "log", "unseal", entry, "--until", later, *WHO)
+    approved = ("--by", "Ann Operator", "--approved-by", "Bo Counsel")
+    refused = run(gate, "log", "erase", "--domain", "example.com", "--why", "request", *approved,
+                  code=1)  # fmt: skip
+    assert "unseal it first" in refused
     assert "1 entries are sealed" in verified(gate, "--recipient", "keys/operator.key")
     assert "unsealed" in run(gate, "log", "unseal", entry, *WHO)
     assert run(gate, "log", "unseal") == "no entry is sealed\n"

@@ -83,7 +83,7 @@ def erase(
 ) -> None:
     """Make entries unreadable for good, in old copies too.
 
-    Their place in the log and every proof stay. What is under a hold is refused.
+    Their place in the log and every proof stay. What is held or sealed is refused.
     """
     gate = Folder.at(folder)
     if why not in operations.ERASURE_REASONS:
