@@ -30,6 +30,8 @@ ATTEMPT_S: Final = 1.0
 """How long one address may take to accept while another is left to try."""
 
 ATTEMPTS: Final = 4
+UNREAD: Final = (socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+"""A socket option: what the kernel keeps of an answer that nobody read, else up to 32 MiB each."""
 MAX_HOST: Final = 253
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"

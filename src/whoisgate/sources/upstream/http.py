@@ -28,7 +28,7 @@ from whoisgate.errors import (
     UpstreamTooLarge,
     UpstreamUnreachable,
 )
-from whoisgate.sources.upstream.addresses import Addresses, Place
+from whoisgate.sources.upstream.addresses import UNREAD, Addresses, Place
 
 MAX_HEAD: Final = 32 * 1024
 """Bytes of header fields; the protocol's own cap on an unfinished head is 100 KiB."""
@@ -321,7 +321,7 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
             try:
                 return _Connection(
                     await self._plain.connect_tcp(
-                        address, port, timeout, local_address, socket_options
+                        address, port, timeout, local_address, [*(socket_options or ()), UNREAD]
                     )
                 )
             except (httpcore2.NetworkError, httpcore2.TimeoutException) as error:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from whoisgate.errors import UpstreamTooLarge, UpstreamUnreachable
 from whoisgate.queries import canonical_name
-from whoisgate.sources.upstream.addresses import Addresses, Place
+from whoisgate.sources.upstream.addresses import UNREAD, Addresses, Place
 
 _CHUNK = 65536
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -37,7 +37,9 @@ async def ask(
     line = template.replace("{name}", canonical_name(name)).encode("ascii") + b"\r\n"
 
     async def connect(address: str) -> _Streams:
-        return await asyncio.open_connection(address, place.port, limit=_CHUNK)
+        streams = await asyncio.open_connection(address, place.port, limit=_CHUNK)
+        streams[1].get_extra_info("socket").setsockopt(*UNREAD)
+        return streams
 
     reader, writer = await addresses.connect(place, connect)
     try:
