@@ -134,7 +134,8 @@ def prune(folder: Folder, log: SQLiteLog) -> Retention:
 
     No entry is pruned that can still be opened. Raises `LogUnavailable`.
     """
-    settings, minimum = folder.config.log, log.pruned()
+    settings, before = folder.config.log, log.promised()
+    minimum = before.minimum if before else 0
     days = settings.keep_entries_days
     if days is not None:
         end = log.size_before(app.utc_now() - timedelta(days=days))
@@ -209,7 +210,8 @@ def rotate(folder: Folder, log: SQLiteLog) -> VerifierKey:
     new = folder.add_signing_key()
     _logged(folder, log, "key", "added", {}, settles=NewKey(new.vkey), said=key_change(old, new))
     (folder.path / "keys" / "log.vkey").write_text(new.vkey + "\n")
-    prune(folder, log)  # the retention policy under the new key too
+    if promised := log.promised():
+        log.retain(promised)  # the same, under the new key too
     return new.verifier
 
 

@@ -156,6 +156,7 @@ def test_changes_the_signing_key(gate):
     ask(gate, "example.com")
     shutil.copy(gate / "keys" / "log.vkey", gate / "old.vkey")
     run(gate, "log", "rotate")
+    assert not (gate / "log" / "retention").exists()  # nothing is promised that nobody asked for
     assert "WG512" in run(gate, "log", "rotate", code=1)
     ask(gate, "example.com")
     for key in ("old.vkey", "keys/log.vkey"):

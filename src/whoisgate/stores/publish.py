@@ -151,7 +151,8 @@ def retain(
     folder, note = where.folder, keys.current(database).sign(promised.text())
     with _locked(folder):
         published = guard(database, where)
-        if not pruned(folder) <= promised.minimum <= (published.size if published else 0):
+        before, size = promised_in(folder), published.size if published else 0
+        if not (before.minimum if before else 0) <= promised.minimum <= size:
             raise ValueError("expected a minimum that only grows, within the published log")
         _write(folder / "retention", note.encode())
         _sync(folder)
@@ -162,13 +163,13 @@ def retain(
                 file.replace(kept)
 
 
-def pruned(folder: Path) -> int:
-    """How many entries the published retention policy says are pruned."""
+def promised_in(folder: Path) -> Retention | None:
+    """What the published retention policy says, None where there is none."""
     try:
         text = (folder / "retention").read_text(encoding="utf-8")
     except FileNotFoundError:
-        return 0
-    return parse_retention(text.rpartition("\n\n")[0] + "\n").minimum
+        return None
+    return parse_retention(text.rpartition("\n\n")[0] + "\n")
 
 
 def _ended(minimum: int) -> Iterator[str]:

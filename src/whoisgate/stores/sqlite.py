@@ -392,9 +392,9 @@ class SQLiteLog:
             finally:
                 database.close()
 
-    def pruned(self) -> int:
-        """How many entries are pruned, as the published retention policy says."""
-        return publish.pruned(self._ledger.published.folder)
+    def promised(self) -> Retention | None:
+        """What the published retention policy says, None where there is none."""
+        return publish.promised_in(self._ledger.published.folder)
 
     def size_before(self, moment: datetime) -> int:
         """How many entries earlier batches hold."""
