@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from whoisgate.errors import DiskFull, FormatTooNew, LogUnavailable, StaleLog
+from whoisgate.stores.sqlite import SQLiteLog
 from whoisgate.stores.tables import SCHEMA_VERSION
 
 NOBODY = 65534
@@ -125,6 +126,38 @@ def test_goes_on_after_a_write_without_room_and_never_after_such_a_sync(
     after = log.append(home.disclosure())
     assert (after.exception() is None) is (call == "pwrite")
     assert home.check([]) == (3 if call == "pwrite" else 2)
+
+
+class UntilCommit:
+    """A connection that fails at whatever is asked of it after a commit."""
+
+    def __init__(self, database):
+        self._database, self._committed = database, False
+
+    def __getattr__(self, name):
+        if self._committed and name != "close":
+            raise sqlite3.OperationalError("locking protocol")
+        return getattr(self._database, name)
+
+    def execute(self, statement, *values):
+        done = self.__getattr__("execute")(statement, *values)
+        self._committed = statement == "COMMIT"
+        return done
+
+
+def test_gives_a_receipt_for_what_is_committed_without_asking_the_database_again(
+    home, log, monkeypatch
+):
+    log.close()
+    opened = SQLiteLog._open
+    monkeypatch.setattr(SQLiteLog, "_open", lambda self: UntilCommit(opened(self)))
+    later = home.log()
+    receipt = later.append(home.disclosure()).result()
+    with pytest.raises(LogUnavailable):
+        later.append(home.disclosure()).result()
+    monkeypatch.undo()
+    later.close()
+    home.check([(receipt.index, receipt.token)])
 
 
 def test_fails_closed_in_a_read_only_folder_and_recovers(home, log):

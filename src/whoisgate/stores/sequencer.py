@@ -34,6 +34,7 @@ from whoisgate.audit.envelope import (
     seal_receipt,
     wrap_epoch,
 )
+from whoisgate.audit.note import Signer
 from whoisgate.audit.proof import receipt, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.tree import Grown, grow
@@ -114,9 +115,10 @@ class Sequencer:
         """
         self._begin()
         try:
-            self._ledger.keys.current(self._database)  # nothing is logged that cannot be signed
             batch = self._gather(drafts)
             grown = self._write(batch) if batch.lines else None
+            # After the writes, which may change the keys; nothing is logged that cannot be signed.
+            signer = self._ledger.keys.current(self._database)
             self._database.execute("COMMIT")
         except (ClockBehind, MissingKey):
             self._roll_back()
@@ -132,7 +134,7 @@ class Sequencer:
             return [outcome for outcome in batch.outcomes if isinstance(outcome, Exception)]
         self._epoch = batch.epoch
         self._sequence += len(batch.lines)
-        return self._receipts(batch, grown)
+        return _receipts(batch, grown, signer)
 
     def close(self) -> None:
         """Release the connection."""
@@ -144,7 +146,7 @@ class Sequencer:
         try:
             self._database.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            if error.sqlite_errorcode & 0xFF in _CONTENTION:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CONTENTION:
                 # Nothing is written yet, so the next batch may try again.
                 raise LogUnavailable("the log is busy: another process holds it") from None
             raise Doubtful(
@@ -248,16 +250,16 @@ class Sequencer:
             sealed.envelope,
         )
 
-    def _receipts(self, batch: _Batch, grown: Grown) -> list[Receipt | Exception]:
-        signer = self._ledger.keys.current(self._database)
-        note = signed_checkpoint(signer, grown.edge.size, grown.root)
-        places = iter(enumerate(grown.proofs, batch.head.edge.size))
-        return [
-            line
-            if isinstance(line, Exception)
-            else receipt(line.draft, line.sealed, next(places), note, line.token)
-            for line in batch.outcomes
-        ]
+
+def _receipts(batch: _Batch, grown: Grown, signer: Signer) -> list[Receipt | Exception]:
+    note = signed_checkpoint(signer, grown.edge.size, grown.root)
+    places = iter(enumerate(grown.proofs, batch.head.edge.size))
+    return [
+        line
+        if isinstance(line, Exception)
+        else receipt(line.draft, line.sealed, next(places), note, line.token)
+        for line in batch.outcomes
+    ]
 
 
 def _no_room(error: Exception) -> bool:
