@@ -341,6 +341,12 @@ class FolderExists(OperatorError):
     code = "WG508"
 
 
+class MalformedAuthority(OperatorError):
+    """A record of the directory of authorities, or a file of them, that cannot be used."""
+
+    code = "WG517"
+
+
 class FormatTooNew(OperatorError):
     """The folder was written by newer code."""
 

@@ -107,11 +107,35 @@ class Urgency(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """At most so many persons disclosed in one UTC hour, day and month; None sets no limit."""
+
+    hour: int | None = None
+    day: int | None = None
+    month: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The requester's own signature over a question (RFC 9421): ``base`` is what was signed.
+
+    ``key`` is the public key as canonical JSON of its JWK (RFC 7638 §3).
+    """
+
+    base: str
+    signature: bytes
+    algorithm: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Requester:
     """Who asks, as proved by a credential.
 
     ``person`` is a pseudonym that is stable within ``authority``. Empty ``purposes`` or ``bases``
     allow none. ``proved_by`` names the method (``bearer``, ``library`` …), never the credential.
+    ``listed`` is the log entry under which the directory vouches for the authority, None where it
+    does not. ``signed`` is there when the question was signed.
     """
 
     authority: str
@@ -124,6 +148,10 @@ class Requester:
     country: str | None = None
     proved_by: str = "library"
     valid_until: datetime | None = None
+    listed: int | None = None
+    person_limits: Limits | None = None
+    authority_limits: Limits | None = None
+    signed: Signed | None = None
 
     @property
     def public(self) -> bool:

@@ -21,7 +21,7 @@ from whoisgate.audit.tree import Edge
 from whoisgate.audit.verify import parse_leaf
 from whoisgate.errors import FormatTooNew, LogUnavailable
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 BUSY_S: Final = 10.0
 """How long to wait for another process's transaction."""
 
@@ -60,7 +60,12 @@ CREATE TABLE erased (idx INTEGER PRIMARY KEY, erased_by INTEGER NOT NULL,
     shredded INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE sealed (idx INTEGER PRIMARY KEY, until INTEGER NOT NULL, opened_by INTEGER);
 """
-_MIGRATE: Final = {1: _SINCE_2}
+_SINCE_3: Final = """
+CREATE TABLE authority (name TEXT PRIMARY KEY, record TEXT NOT NULL, entry INTEGER NOT NULL,
+    state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE barred (requester BLOB PRIMARY KEY, entry INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_MIGRATE: Final = {1: _SINCE_2, 2: _SINCE_3}
 """What each format lacks of the next."""
 
 
@@ -71,7 +76,7 @@ def create(path: Path, vkey: str) -> None:
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript(
-            f"BEGIN;{_SCHEMA}{_SINCE_2}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+            f"BEGIN;{_SCHEMA}{_SINCE_2}{_SINCE_3}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
         )
         database.execute("INSERT INTO signer VALUES (?, 0, NULL)", (vkey,))
     finally:
@@ -125,9 +130,10 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
         for step in range(version, SCHEMA_VERSION):
             for statement in _MIGRATE[step].split(";")[:-1]:
                 database.execute(statement)
-        if version < SCHEMA_VERSION:  # another process may have been first
+        if version == 1:
             first = parse_leaf(leaves(database, 0, 1)[0]).open or {}
             database.execute("INSERT INTO signer VALUES (?, 0, NULL)", (first.get("vkey"),))
+        if version < SCHEMA_VERSION:  # another process may have been first
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         database.execute("COMMIT")
     except sqlite3.Error as error:

@@ -1,0 +1,276 @@
+"""One authority of the directory: who may ask, how it proves itself, what it is allowed.
+
+The record is what operators vet, log, sign and exchange, so it is strict: an unknown member is
+refused with its place. It holds no private key, and nothing in it is followed before it is listed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from whoisgate.elements import ELEMENTS
+from whoisgate.errors import MalformedAuthority
+from whoisgate.queries import (
+    Assurance,
+    Jurisdiction,
+    LegalBasis,
+    Limits,
+    Purpose,
+    Requester,
+    RequesterClass,
+)
+
+
+class Kind(StrEnum):
+    """What an authority is; each kind belongs to one class of requester."""
+
+    POLICE = "police"
+    PROSECUTOR = "prosecutor"
+    COURT = "court"
+    POINT_OF_CONTACT = "point_of_contact"
+    CSIRT = "csirt"
+    DATA_PROTECTION_AUTHORITY = "data_protection_authority"
+    CONSUMER_PROTECTION = "consumer_protection"
+    GOVERNMENT = "government"
+    DISPUTE_PROVIDER = "dispute_provider"
+    CYBERSECURITY = "cybersecurity"
+    IP_RIGHTS = "ip_rights"
+    OTHER = "other"
+
+
+CLASSES: Final[Mapping[Kind, RequesterClass]] = {
+    Kind.POLICE: RequesterClass.LAW_ENFORCEMENT,
+    Kind.PROSECUTOR: RequesterClass.LAW_ENFORCEMENT,
+    Kind.COURT: RequesterClass.COURT,
+    # A 24/7 point of contact under Article 35 of the Convention on Cybercrime.
+    Kind.POINT_OF_CONTACT: RequesterClass.LAW_ENFORCEMENT,
+    Kind.CSIRT: RequesterClass.CSIRT,
+    Kind.DATA_PROTECTION_AUTHORITY: RequesterClass.DATA_PROTECTION_AUTHORITY,
+    Kind.CONSUMER_PROTECTION: RequesterClass.CONSUMER_PROTECTION,
+    Kind.GOVERNMENT: RequesterClass.GOVERNMENT_OTHER,
+    Kind.DISPUTE_PROVIDER: RequesterClass.DISPUTE_PROVIDER,
+    Kind.CYBERSECURITY: RequesterClass.CYBERSECURITY,
+    Kind.IP_RIGHTS: RequesterClass.IP_RIGHTS,
+    Kind.OTHER: RequesterClass.OTHER,
+}
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _element_name(name: str) -> str:
+    if name not in ELEMENTS:
+        raise ValueError("expected the name of an element, as in `registrant.email`")
+    return name
+
+
+def _https(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError("expected an https URL")
+    return url
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected printable characters")
+    return text
+
+
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Moment = Annotated[datetime, AfterValidator(_aware)]
+Thumbprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TokenProof(_Part):
+    """Signed tokens of an identity provider (RFC 9068, RFC 9560).
+
+    ``keys`` is a JWKS, or ``keys_url`` where to fetch it. ``assurance`` is what a bearer token is
+    worth, ``assurance_bound`` one that is bound to its sender's key (RFC 9449, RFC 8705); without
+    it bound tokens are worth no more. With ``bound`` others are refused.
+    """
+
+    method: Literal["token"]
+    iss: Line
+    algorithm: Literal["EdDSA", "ES256", "RS256"]
+    keys: dict[str, Any] | None = None
+    keys_url: Annotated[str, AfterValidator(_https)] | None = None
+    assurance: Assurance
+    assurance_bound: Assurance | None = None
+    bound: bool = False
+    leeway_s: int = Field(5, ge=0, le=300)
+    max_lifetime_s: int = Field(86_400, ge=60, le=31 * 86_400)
+
+    @model_validator(mode="after")
+    def _keys_once(self) -> TokenProof:
+        if (self.keys is None) == (self.keys_url is None):
+            raise ValueError("expected `keys` or `keys_url`")
+        return self
+
+
+class CertificateProof(_Part):
+    """Client certificates (RFC 5280): issued by ``issuers`` (PEM), or pinned by ``sha256``.
+
+    ``person`` says where in the certificate the person stands. With ``organization`` the
+    subject's must be this one, as it must with ``issuers`` that serve others too.
+    """
+
+    method: Literal["certificate"]
+    issuers: str | None = None
+    sha256: tuple[Thumbprint, ...] = ()
+    person: Literal["common_name", "serial_number", "email", "uri"] = "common_name"
+    organization: Line | None = None
+    assurance: Assurance
+
+    @model_validator(mode="after")
+    def _one(self) -> CertificateProof:
+        if (self.issuers is None) == (not self.sha256):
+            raise ValueError("expected `issuers` or `sha256`")
+        return self
+
+
+class SignatureProof(_Part):
+    """Signed questions (RFC 9421): ``keys`` is a JWKS whose `kid` is the person's pseudonym."""
+
+    method: Literal["signature"]
+    keys: dict[str, Any]
+    assurance: Assurance
+
+
+Proof = Annotated[TokenProof | CertificateProof | SignatureProof, Field(discriminator="method")]
+
+
+class Contact(_Part):
+    """Whom to call back before an urgent release; never whoever wrote the request."""
+
+    role: Line
+    phone: Line | None = None
+    email: Line | None = None
+
+
+class Vetted(_Part):
+    """Who made sure that this is the authority, how, and when."""
+
+    by: Line
+    how: Line
+    on: date
+
+
+class LimitsOf(_Part):
+    """Persons disclosed in one UTC hour, day and month."""
+
+    hour: int | None = Field(None, ge=0)
+    day: int | None = Field(None, ge=0)
+    month: int | None = Field(None, ge=0)
+
+    def limits(self) -> Limits:
+        """The same, as the gate counts them."""
+        return Limits(self.hour, self.day, self.month)
+
+
+class Budget(_Part):
+    """How many persons may be disclosed to one person, and to the whole authority."""
+
+    person: LimitsOf = LimitsOf()
+    authority: LimitsOf = LimitsOf()
+
+
+class StandingOf(_Part):
+    """An approval for every question of the authority on one basis."""
+
+    basis: LegalBasis
+    elements: tuple[Annotated[str, AfterValidator(_element_name)], ...]
+    expires: Moment
+
+
+class Record(_Part):
+    """What the directory says about one authority.
+
+    ``jurisdiction`` is the relation to the operator, so it means nothing to another operator.
+    """
+
+    authority: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    kind: Kind
+    jurisdiction: Jurisdiction | None = None
+    purposes: frozenset[Purpose]
+    bases: frozenset[LegalBasis]
+    proof: tuple[Proof, ...] = Field(min_length=1)
+    standing: tuple[StandingOf, ...] = ()
+    contact: tuple[Contact, ...] = ()
+    budget: Budget = Budget()
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
+    vetted: Vetted
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any], where: str) -> Record:
+        """The checked record; raises `MalformedAuthority` naming every place that is wrong."""
+        try:
+            return cls.model_validate(said)
+        except ValidationError as error:
+            places = "; ".join(
+                f"`{'.'.join(map(str, e['loc']))}`: {e['msg'].lower()}" for e in error.errors()
+            )
+            raise MalformedAuthority(f"`{where}`: {places}") from None
+
+    def text(self) -> str:
+        """The record as JSON with sorted names; the same record always gives the same text."""
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        for name in ("purposes", "bases"):
+            said[name] = sorted(said[name])
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A record in force, and the log entry that put it there."""
+
+    record: Record
+    entry: int
+
+    def requester(
+        self,
+        person: str,
+        assurance: Assurance,
+        proved_by: str,
+        *,
+        valid_until: datetime | None = None,
+        purposes: frozenset[Purpose] | None = None,
+    ) -> Requester:
+        """Somebody of this authority; ``purposes`` narrows what the record allows."""
+        record = self.record
+        ends = [end for end in (valid_until, record.valid_until) if end is not None]
+        return Requester(
+            record.authority,
+            person,
+            CLASSES[record.kind],
+            assurance,
+            record.purposes if purposes is None else record.purposes & purposes,
+            record.bases,
+            record.jurisdiction,
+            record.country,
+            proved_by,
+            min(ends, default=None),
+            self.entry,
+            record.budget.person.limits(),
+            record.budget.authority.limits(),
+        )
