@@ -12,10 +12,13 @@ from whoisgate import app
 from whoisgate.errors import LogUnavailable, MalformedConfig, WhoisgateError
 from whoisgate.gate import AsyncSource, Source
 from whoisgate.identity import Authenticator, Directory
+from whoisgate.identity.dpop import Proofs
+from whoisgate.identity.published import Fetch, Published
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import serve as run
 from whoisgate.servers.settings import ServerSettings
 from whoisgate.servers.whois import WhoisServer
+from whoisgate.sources.upstream.keys import fetcher
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.sqlite import SQLiteLog
 
@@ -54,7 +57,9 @@ def serve(
     answers = application(
         gate,
         settings,
-        Authenticator(directory),
+        Authenticator(
+            directory, proofs=Proofs(folder.nonce_key()), published=Published(_fetcher(folder))
+        ),
         log.receipt,
         log.archived,
         folder.log_folder,
@@ -111,6 +116,11 @@ class KeptDirectory:
                 await asyncio.to_thread(self.read)
             except WhoisgateError as error:
                 _LOG.error("%s %s", error.code, error)
+
+
+def _fetcher(folder: app.Folder) -> Fetch:
+    settings = folder.config.directory
+    return fetcher(settings.keys_allow, settings.keys_ca and folder.path / settings.keys_ca)
 
 
 def audience(folder: app.Folder) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from whoisgate.errors import CredentialRefused, CredentialRequired
 from whoisgate.identity.bearer import Bearer
 from whoisgate.identity.directory import Directory
+from whoisgate.identity.dpop import Proofs
+from whoisgate.identity.published import Published
 from whoisgate.presented import Presented
 from whoisgate.queries import Requester
 
@@ -15,26 +16,45 @@ from whoisgate.queries import Requester
 class Authenticator:
     """Tells who asks, under the directory that ``directory`` gives: the same one until it changes.
 
-    Meant for one event loop.
+    ``proofs`` and ``published`` are as in `Bearer`, and outlive a directory. Meant for one event
+    loop.
     """
 
-    def __init__(self, directory: Callable[[], Directory]) -> None:
-        self._directory = directory
+    def __init__(
+        self,
+        directory: Callable[[], Directory],
+        *,
+        proofs: Proofs | None = None,
+        published: Published | None = None,
+    ) -> None:
+        self._directory, self._proofs, self._published = directory, proofs, published
         self._held: Directory | None = None
         self._bearer = Bearer(())
+
+    async def prepare(self, presented: Presented, now: datetime) -> None:
+        """Fetch what `authenticate` will want and only others have: an issuer's published keys.
+
+        Raises `LogUnavailable` where there is no directory; what cannot be fetched it leaves.
+        """
+        self._adopt()
+        await self._bearer.prepare(presented, now)
 
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """Who presents this, as proved at ``now``.
 
         Raises `CredentialRefused`, or `CredentialRequired` where nothing was presented.
         """
+        directory = self._adopt()
+        return directory.admit(self._bearer.authenticate(presented, now))
+
+    def nonce(self, now: datetime) -> str | None:
+        """What the next DPoP proof must carry; None where none is taken."""
+        return self._proofs.nonce(now) if self._proofs else None
+
+    def _adopt(self) -> Directory:
         directory = self._directory()
         if directory is not self._held:
-            self._held, self._bearer = directory, Bearer(directory.issuers.values())
-        authorization = presented.one(b"authorization")
-        if authorization is None:
-            raise CredentialRequired("expected `Authorization: Bearer`")
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise CredentialRefused("expected `Authorization: Bearer`")
-        return directory.admit(self._bearer.authenticate(token.strip(" "), now))
+            issuers = directory.issuers.values()
+            self._bearer = Bearer(issuers, self._proofs, self._published)
+            self._held = directory
+        return directory

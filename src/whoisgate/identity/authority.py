@@ -116,7 +116,7 @@ class TokenProof(_Part):
     iss: Line
     algorithm: Algorithm
     keys: dict[str, Any] | None = None
-    keys_url: Annotated[str, AfterValidator(_https)] | None = None
+    keys_url: Annotated[Line, AfterValidator(_https)] | None = None
     assurance: Assurance
     assurance_bound: Assurance | None = None
     bound: bool = False

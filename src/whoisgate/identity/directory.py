@@ -37,8 +37,6 @@ class Directory:
         self.authorities = tuple(authorities)
         self.audience, self._barred = audience, barred
         self.issuers: dict[str, Issuer] = {}
-        self.fetched: dict[str, tuple[Authority, TokenProof]] = {}
-        """By issuer, those whose keys are fetched."""
         self.certificates: list[tuple[Authority, CertificateProof]] = []
         self.signatures: list[tuple[Authority, SignatureProof]] = []
         for authority in self.authorities:
@@ -69,12 +67,9 @@ class Directory:
         self, authority: Authority, proof: TokenProof | CertificateProof | SignatureProof
     ) -> None:
         if isinstance(proof, TokenProof):
-            if proof.iss in self.issuers or proof.iss in self.fetched:
+            if proof.iss in self.issuers:
                 raise MalformedAuthority(f"expected `{proof.iss}` to speak for one authority")
-            if proof.keys_url is None:
-                self.issuers[proof.iss] = Issuer.listed(authority, proof, self.audience)
-            else:
-                self.fetched[proof.iss] = authority, proof
+            self.issuers[proof.iss] = Issuer.listed(authority, proof, self.audience)
         elif isinstance(proof, CertificateProof):
             self.certificates.append((authority, proof))
         else:

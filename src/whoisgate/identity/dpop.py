@@ -23,8 +23,8 @@ from joserfc.jwk import Key
 
 from whoisgate.errors import NonceExpected, ProofRefused
 from whoisgate.identity import jws
-from whoisgate.identity.presented import Presented
 from whoisgate.identity.strict_json import Claim
+from whoisgate.presented import Presented
 
 SLOT_S: Final = 30
 """A nonce is good in its slot and in the next."""

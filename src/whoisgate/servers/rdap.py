@@ -25,6 +25,7 @@ from whoisgate.errors import (
     CredentialRequired,
     DoNotTrackRefused,
     LogUnavailable,
+    NonceExpected,
     RequesterError,
     UnsupportedQuery,
     WhoisgateError,
@@ -71,13 +72,20 @@ _SLOW: Final = frozenset(
 )
 _STATUS: Final = {Outcome.RELEASED: 200, Outcome.NEEDS_APPROVAL: 202, Outcome.REFUSED: 403}
 _CLOSE: Final[Headers] = ((b"connection", b"close"),)
+"""Ends the connection after the answer, so that no unread body stays behind."""
 
 
 class Authenticator(Protocol):
     """Whatever tells who presents a request's credentials."""
 
+    async def prepare(self, presented: Presented, now: datetime) -> None:
+        """Fetch what `authenticate` will want."""
+
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """The requester; raises `CredentialRefused` or `CredentialRequired`."""
+
+    def nonce(self, now: datetime) -> str | None:
+        """What the next DPoP proof must carry; None where none is taken."""
 
 
 class Reply(NamedTuple):
@@ -147,9 +155,10 @@ class _Application:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._clock()
-        out = _Recorder(
-            send, bodiless=scope["method"] == "HEAD", closing=request.carries_body(scope)
-        )
+        more = _CLOSE if request.carries_body(scope) else ()
+        if request.lines(scope, b"dpop") and (nonce := self._authenticator.nonce(started)):
+            more += ((b"dpop-nonce", nonce.encode("ascii")),)
+        out = _Recorder(send, bodiless=scope["method"] == "HEAD", more=more)
         try:
             reply = await self._reply(scope)
             if reply is None:
@@ -189,7 +198,7 @@ class _Application:
         arrived, said = self._clock(), request.read(scope)
         if said.do_not_track:
             raise DoNotTrackRefused("expected no `farv1_dnt`")
-        requester = self._requester(scope, said, arrived)
+        requester = await self._requester(scope, said, arrived)
         if requester is PUBLIC:
             answer = await self._gate.answer(Question.of(name), PUBLIC, arrived)
             return Reply(200, _public(answer.decision.policy), answer.body)
@@ -215,26 +224,29 @@ class _Application:
         )
         return Reply(_STATUS[answer.outcome], headers, answer.body)
 
-    def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
+    async def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
         """Who asks; the public, if nothing is said that only somebody known may say."""
-        return self._known(scope, now) if said.beyond_public else PUBLIC
+        return await self._known(scope, now) if said.beyond_public else PUBLIC
 
-    def _known(self, scope: Scope, now: datetime) -> Requester:
+    async def _known(self, scope: Scope, now: datetime) -> Requester:
         """Who holds the credential, read only where nobody could read along."""
         if not request.confidential(scope, self._settings.networks):
             self._gate.count("clear_text")
             raise ClearText("expected TLS, a trusted proxy, or loopback")
         try:
             presented = request.presented(scope, self._settings.base_url)
+            await self._authenticator.prepare(presented, now)
             return self._authenticator.authenticate(presented, now)
+        except NonceExpected:
+            raise  # how every conversation begins
         except (CredentialRefused, CredentialRequired) as error:
             refused = isinstance(error, CredentialRefused)
             self._gate.count("credential_refused" if refused else "credential_required")
             raise
 
-    def _identified(self, scope: Scope) -> str:
+    async def _identified(self, scope: Scope) -> str:
         """The identity of who asks for a page that needs one."""
-        return self._known(scope, self._clock()).identity
+        return (await self._known(scope, self._clock())).identity
 
     def _ready_for_gated(self) -> bool:
         """Whether no append has failed lately; reads the log as well."""
@@ -254,18 +266,18 @@ class _Application:
 class _Recorder:
     """Passes messages on and keeps the status; for HEAD it leaves bodies out.
 
-    ``closing`` ends the connection after the answer, so that no unread body stays behind.
+    ``more`` are header lines for whatever the answer is.
     """
 
-    def __init__(self, send: Send, *, bodiless: bool, closing: bool) -> None:
+    def __init__(self, send: Send, *, bodiless: bool, more: Headers) -> None:
         self.status = 0
-        self._send, self._bodiless, self._closing = send, bodiless, closing
+        self._send, self._bodiless, self._more = send, bodiless, more
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self._closing:
-                message = {**message, "headers": [*message["headers"], *_CLOSE]}
+            if self._more:
+                message = {**message, "headers": [*message["headers"], *self._more]}
         elif self._bodiless:
             message = {**message, "body": b""}
         await self._send(message)
