@@ -11,7 +11,8 @@ from typing import Final
 from whoisgate import app
 from whoisgate.errors import LogUnavailable, MalformedConfig, WhoisgateError
 from whoisgate.gate import AsyncSource, Source
-from whoisgate.identity import Authenticator, Directory
+from whoisgate.identity.authenticator import Authenticator
+from whoisgate.identity.directory import Directory
 from whoisgate.identity.dpop import Proofs
 from whoisgate.identity.published import Fetch, Published
 from whoisgate.servers.rdap import application
@@ -52,7 +53,7 @@ def serve(
     gate = app.open_async(folder.path, source=source, allow_draft=allow_draft)
     settings = ServerSettings(folder.settings().rdap, config.rdap.trusted_proxies)
     log = folder.log()
-    directory = KeptDirectory(log, audience(folder), app.utc_now)
+    directory = KeptDirectory(log, folder.audience, app.utc_now)
     directory.read()
     answers = application(
         gate,
@@ -121,11 +122,6 @@ class KeptDirectory:
 def _fetcher(folder: app.Folder) -> Fetch:
     settings = folder.config.directory
     return fetcher(settings.keys_allow, settings.keys_ca and folder.path / settings.keys_ca)
-
-
-def audience(folder: app.Folder) -> str:
-    """What tokens must be for."""
-    return folder.config.directory.audience or folder.config.gate.base_url
 
 
 def address(text: str) -> Address:

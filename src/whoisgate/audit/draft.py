@@ -86,6 +86,19 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """Changes from another operator's directory, of a ``version`` that its ``signer`` gave it.
+
+    They are in force at once; what lets somebody ask waits as a proposal where that is said.
+    """
+
+    signer: str
+    version: int
+    changes: tuple[Listed, ...]
+    proposed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Confirmed:
     """A proposed change, in force from this entry on; ``by`` is not who proposed it."""
 
@@ -102,7 +115,17 @@ class Barred:
 
 
 Settlement: TypeAlias = (
-    Grant | NewKey | RetiredKey | Erased | Unsealed | Done | Listed | Proposed | Confirmed | Barred
+    Grant
+    | NewKey
+    | RetiredKey
+    | Erased
+    | Unsealed
+    | Done
+    | Listed
+    | Proposed
+    | Confirmed
+    | Imported
+    | Barred
 )
 """What an operator's entry changes beside itself."""
 
