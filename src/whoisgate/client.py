@@ -2,16 +2,31 @@
 
 The receipt is fetched with the same credential and checked against the pinned key of the log
 before anything gated is handed on. The credential goes to the configured server alone: a receipt
-address elsewhere is refused. No redirect is followed.
+address elsewhere is refused. No redirect is followed. A token that is bound to a key goes with a
+proof of that key (RFC 9449), made anew for each request.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx2
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from whoisgate.audit.verify import (
     VerificationFailed,
@@ -19,7 +34,13 @@ from whoisgate.audit.verify import (
     VerifierKey,
     verify_answer,
 )
-from whoisgate.errors import EvidenceError, GatewayUnreachable, MalformedConfig, WhoisgateError
+from whoisgate.errors import (
+    EvidenceError,
+    GatewayUnreachable,
+    MalformedConfig,
+    MissingKey,
+    WhoisgateError,
+)
 from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 from whoisgate.policy.decide import Outcome
 from whoisgate.queries import Question, Urgency
@@ -52,19 +73,92 @@ class GatewayRefused(WhoisgateError):
         self.status, self.code = status, code
 
 
-class Client:
-    """Asks one gateway. ``key`` is the pinned key of its log; without it nothing gated is read.
+class Holder:
+    """Holds a token and the private key that it is bound to; proves it (RFC 9449 §4.2).
 
-    Raises `MalformedConfig` when ``server`` is no http or https URL.
+    ``pem`` is a P-256 or Ed25519 key without a passphrase, else `MissingKey` is raised.
     """
 
     def __init__(
-        self, server: str, *, token: str | None = None, key: VerifierKey | None = None
+        self,
+        token: str,
+        pem: bytes,
+        clock: Callable[[], datetime],
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self.token, self._clock, self._entropy = token, clock, entropy
+        self._nonce: str | None = None
+        try:
+            key = load_pem_private_key(pem, None)
+        except (ValueError, TypeError):
+            key = None
+        if isinstance(key, Ed25519PrivateKey):
+            self._key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey = key
+        elif isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+            self._key = key
+        else:
+            raise MissingKey("expected a P-256 or Ed25519 private key as PEM, without a passphrase")
+
+    def headers(self, url: str) -> dict[str, str]:
+        """What a GET of ``url`` must carry."""
+        claims = {
+            "jti": _encoded(self._entropy(16)),
+            "htm": "GET",
+            "htu": url.partition("#")[0].partition("?")[0],
+            "iat": int(self._clock().timestamp()),
+            "ath": _encoded(hashlib.sha256(self.token.encode()).digest()),
+        }
+        if self._nonce is not None:
+            claims["nonce"] = self._nonce
+        alg, jwk = self._public()
+        parts = ({"typ": "dpop+jwt", "alg": alg, "jwk": jwk}, claims)
+        message = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
+        proof = f"{message}.{_encoded(self._signed(message.encode()))}"
+        return {"Authorization": f"DPoP {self.token}", "DPoP": proof}
+
+    def challenged(self, response: httpx2.Response) -> bool:
+        """Take the nonce that the server gives; whether it asks for the same again with it (§9)."""
+        nonce = response.headers.get("DPoP-Nonce")
+        if nonce is None:
+            return False
+        self._nonce = nonce
+        said = response.headers.get("WWW-Authenticate", "")
+        return response.status_code == httpx2.codes.UNAUTHORIZED and "use_dpop_nonce" in said
+
+    def _public(self) -> tuple[str, dict[str, str]]:
+        if isinstance(self._key, Ed25519PrivateKey):
+            raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+            return "EdDSA", {"kty": "OKP", "crv": "Ed25519", "x": _encoded(raw)}
+        point = self._key.public_key().public_numbers()
+        x, y = (_encoded(n.to_bytes(32)) for n in (point.x, point.y))
+        return "ES256", {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+
+    def _signed(self, message: bytes) -> bytes:
+        if isinstance(self._key, Ed25519PrivateKey):
+            return self._key.sign(message)
+        numbers = decode_dss_signature(self._key.sign(message, ec.ECDSA(SHA256())))
+        return b"".join(number.to_bytes(32) for number in numbers)
+
+
+class Client:
+    """Asks one gateway. ``key`` is the pinned key of its log; without it nothing gated is read.
+
+    The credential is a bearer's ``token``, or ``holder``'s. Raises `MalformedConfig` when
+    ``server`` is no http or https URL.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        token: str | None = None,
+        holder: Holder | None = None,
+        key: VerifierKey | None = None,
     ) -> None:
         if not _is_web(server):
             raise MalformedConfig("expected an http or https URL of a gateway (--server)")
         self._server = server.rstrip("/") + "/"
-        self._key = key
+        self._key, self._holder = key, holder
         headers = {"Accept": "application/rdap+json", "User-Agent": "whoisgate"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -118,6 +212,15 @@ class Client:
         return response.text
 
     def _get(self, url: str, headers: dict[str, str]) -> httpx2.Response:
+        if self._holder is None:
+            return self._sent(url, headers)
+        response = self._sent(url, headers | self._holder.headers(url))
+        if self._holder.challenged(response):  # once: a server that goes on so is refused
+            response = self._sent(url, headers | self._holder.headers(url))
+            self._holder.challenged(response)
+        return response
+
+    def _sent(self, url: str, headers: dict[str, str]) -> httpx2.Response:
         try:
             with self._http.stream("GET", url, headers=headers) as response:
                 content = bytearray()
@@ -138,6 +241,10 @@ class Client:
             raise GatewayUnreachable(
                 f"no answer from `{urlsplit(url).netloc}`: {type(error).__name__}"
             ) from None
+
+
+def _encoded(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
 def _is_web(url: str) -> bool:

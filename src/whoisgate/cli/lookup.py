@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from whoisgate import app
 from whoisgate.audit.evidence import evidence_zip
 from whoisgate.audit.verify import VerificationFailed, VerifierKey, parse_vkey
 from whoisgate.cli import show
@@ -40,7 +41,11 @@ class Format(StrEnum):
 def lookup(
     domain: Annotated[str, typer.Argument(help="The domain to ask about.")],
     server: Annotated[str, typer.Option(help="The gateway's base URL.")],
-    token: Annotated[Path | None, typer.Option(help="A file with the bearer token.")] = None,
+    token: Annotated[Path | None, typer.Option(help="A file with the token.")] = None,
+    dpop_key: Annotated[
+        Path | None,
+        typer.Option(help="The private key (PEM) that the token is bound to (RFC 9449)."),
+    ] = None,
     purpose: Annotated[str | None, typer.Option(help="A purpose of RFC 9560.")] = None,
     basis: Annotated[str | None, typer.Option(help="The legal basis.")] = None,
     case: Annotated[str | None, typer.Option(help="The case's reference.")] = None,
@@ -75,7 +80,7 @@ def lookup(
         urgency=urgency,
         sealed_until=sealed_until,
     )
-    with _client(server, token, key) as client:
+    with _client(server, token, dpop_key, key) as client:
         reply = client.ask(question)
         policy = _policy(client, reply)
     if evidence is not None:
@@ -108,16 +113,22 @@ def read_vkey(text: str) -> VerifierKey:
         raise MissingKey(f"expected a vkey or a file holding one: {error}") from None
 
 
-def _client(server: str, token: Path | None, key: str | None) -> Client:
+def _client(server: str, token: Path | None, dpop_key: Path | None, key: str | None) -> Client:
     try:
-        from whoisgate.client import Client  # noqa: PLC0415  needs the gateway extra
+        from whoisgate.client import Client, Holder  # noqa: PLC0415  needs the gateway extra
     except ModuleNotFoundError as error:
         raise ExtraMissing(f'expected `pip install "whoisgate[gateway]"`: {error.name}') from None
+    if dpop_key is not None and token is None:
+        raise typer.BadParameter("expected --token, which the key of --dpop-key belongs to")
     try:
         credential = token.read_text("ascii").strip() if token else None
+        pem = dpop_key.read_bytes() if dpop_key else None
     except (OSError, UnicodeError) as error:
-        raise MissingKey(f"the token file cannot be read: {type(error).__name__}") from None
-    return Client(server, token=credential, key=read_vkey(key) if key else None)
+        raise MissingKey(f"a credential's file cannot be read: {type(error).__name__}") from None
+    vkey = read_vkey(key) if key else None
+    if pem is None or credential is None:
+        return Client(server, token=credential, key=vkey)
+    return Client(server, holder=Holder(credential, pem, app.utc_now, app.entropy), key=vkey)
 
 
 def _policy(client: Client, reply: Reply) -> Policy | None:

@@ -156,9 +156,11 @@ class _Application:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._clock()
         more = _CLOSE if request.carries_body(scope) else ()
-        if request.lines(scope, b"dpop") and (nonce := self._authenticator.nonce(started)):
-            more += ((b"dpop-nonce", nonce.encode("ascii")),)
-        out = _Recorder(send, bodiless=scope["method"] == "HEAD", more=more)
+        out = _Recorder(
+            send,
+            bodiless=scope["method"] == "HEAD",
+            more=(*more, *self._next_nonce(scope, started)),
+        )
         try:
             reply = await self._reply(scope)
             if reply is None:
@@ -247,6 +249,13 @@ class _Application:
     async def _identified(self, scope: Scope) -> str:
         """The identity of who asks for a page that needs one."""
         return (await self._known(scope, self._clock())).identity
+
+    def _next_nonce(self, scope: Scope, now: datetime) -> Headers:
+        """For who uses DPoP; an answer to the public, which caches keep, never has one (§8.2)."""
+        if not request.lines(scope, b"dpop") or not request.lines(scope, b"authorization"):
+            return ()
+        nonce = self._authenticator.nonce(now)
+        return ((b"dpop-nonce", nonce.encode("ascii")),) if nonce else ()
 
     def _ready_for_gated(self) -> bool:
         """Whether no append has failed lately; reads the log as well."""
