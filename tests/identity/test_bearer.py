@@ -204,11 +204,6 @@ PRIVATE = {**ed_jwk(ED, kid="x"), "d": b64(bytes(range(32)))}
 X25519 = {"kty": "OKP", "crv": "X25519", "x": b64(bytes(32))}
 
 
-def changed(algorithm="EdDSA", keys=""):
-    proof = POLICE.proof.model_copy(update={"algorithm": algorithm})
-    return replace(POLICE, proof=proof, keys=keys)
-
-
 @pytest.mark.parametrize(
     "change",
     [

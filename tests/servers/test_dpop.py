@@ -97,11 +97,11 @@ def test_answers_a_proof_once(service):
     assert b"Ada" not in again.body
 
 
-@pytest.mark.parametrize("name", PROOF_ATTACKS)
+@pytest.mark.parametrize(
+    "name", [n for n, (_, *lines) in PROOF_ATTACKS.items() if all(map(str.isascii, lines))]
+)
 def test_refuses_every_forged_proof(service, name):
     access, *lines = PROOF_ATTACKS[name]
-    if not all(line.isprintable() and line.isascii() for line in lines):
-        pytest.skip("no header can carry it")
     headers = [("Authorization", f"DPoP {access}"), *(("DPoP", line) for line in lines), WHY]
     reply = service.ask("/domain/example.com", headers)
     assert (reply.status, reply.code, error(reply)) == (
