@@ -166,8 +166,6 @@ def _key(header: Mapping[str, Claim], expected: str) -> tuple[str, Key]:
     algorithm, shape = _KINDS[named]
     if not isinstance(member, Mapping) or (member.get("kty"), member.get("crv")) != shape:
         raise ValueError(f"expected a `jwk` for `{named}`")
-    if jws.PRIVATE & member.keys():
-        raise ValueError("expected a `jwk` without its private part, which is now known to others")
     if _thumbprint(member) != expected:
         raise ValueError("expected the key that the token is bound to")
     return algorithm, jws.public_key(member)
