@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 from tests.e2e.conftest import PURPOSE, make_folder, serving
-from tests.identity.bound import HOLDER, THIEF, jkt, jwk_of
+from tests.identity.bound import HOLDER, THIEF, jkt, jwk_of, pem
 from tests.identity.tokens import ED, claims, ed_jwk, jwks, record, token
-from tests.servers.test_dpop import pem
 from tests.sources.upstream.conftest import Authority, http, says, speaking
 
 from whoisgate import authorities

@@ -7,6 +7,7 @@ import json
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.identity.tokens import (
     ISSUERS,
     NOW,
@@ -48,6 +49,10 @@ def jkt(jwk):
 
 def jwk_of(key):
     return ec_jwk(key) if isinstance(key, ec.EllipticCurvePrivateKey) else ed_jwk(key)
+
+
+def pem(key, encryption=None):
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
 
 
 def sign_with(key):

@@ -76,8 +76,7 @@ def test_refuses_a_bad_credential_with_or_without_a_question(service, question):
     reply = service.ask("/domain/example.com", with_token(*question, bearer=expired))
     assert (reply.status, reply.code) == (401, "WG106")
     assert reply.fields["www-authenticate"] == (
-        'Bearer realm="whoisgate", error="invalid_token", '
-        'DPoP error="invalid_token", algs="ES256 EdDSA Ed25519"'
+        'Bearer realm="whoisgate", error="invalid_token", DPoP algs="ES256 EdDSA Ed25519"'
     )
     assert reply.json["description"] == ["WG106: the token has expired"]
     assert private(reply)

@@ -6,7 +6,7 @@ told by number and a constant sentence, so that no cause, path or value leaves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -60,7 +60,7 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
             "Credential refused",
             "the credential does not hold",
             own=True,
-            headers=_challenge(b"invalid_token", b"invalid_token"),
+            headers=_challenge(),
         ),
         errors.ProofRefused: Fault(
             401,
@@ -123,6 +123,13 @@ def fault(error: Exception) -> Fault:
         if kind in FAULTS:
             return FAULTS[kind]
     return FAULTS[WhoisgateError]
+
+
+def refused(authorization: Iterable[bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """The challenge to these `Authorization` lines: each scheme is told of its own token alone."""
+    schemes = {line.partition(b" ")[0].lower() for line in authorization}
+    told = (b"invalid_token" if scheme in schemes else b"" for scheme in (b"bearer", b"dpop"))
+    return _challenge(*told)
 
 
 def code(error: Exception) -> str:

@@ -36,7 +36,7 @@ from whoisgate.policy.decide import Outcome
 from whoisgate.presented import Presented
 from whoisgate.queries import PUBLIC, Question, Requester
 from whoisgate.servers import request
-from whoisgate.servers.faults import code, fault
+from whoisgate.servers.faults import FAULTS, code, fault, refused
 from whoisgate.servers.pages import KINDS, Pages, Policies, Receipts
 from whoisgate.servers.settings import ServerSettings
 
@@ -166,7 +166,7 @@ class _Application:
             if reply is None:
                 await self._pages(scope, receive, out)
         except Exception as error:  # noqa: BLE001  the last line before the socket
-            reply = self._failed(error)
+            reply = self._failed(error, scope)
         if reply is not None and not out.status:
             await _send(reply, out)
         _LOG.info(
@@ -262,14 +262,17 @@ class _Application:
         self._gate.log.granted(b"")
         return self._not_ready_until is None or self._not_ready_until <= self._clock()
 
-    def _failed(self, error: Exception) -> Reply:
+    def _failed(self, error: Exception, scope: Scope) -> Reply:
         row, number = fault(error), code(error)
+        headers = row.headers
+        if row is FAULTS[CredentialRefused]:
+            headers = refused(request.lines(scope, b"authorization"))
         if not isinstance(error, RequesterError):
             # Where it happened helps the operator; the error's text might hold a value.
             _LOG.error("%s %s at %s", number, type(error).__name__, _place(error))
         text = str(error) if row.own and isinstance(error, WhoisgateError) else row.sentence
         body = rdap.encode_error(row.status, row.title, row.code or number, [text])
-        return Reply(row.status, (*_PRIVATE, *row.headers), body, number)
+        return Reply(row.status, (*_PRIVATE, *headers), body, number)
 
 
 class _Recorder:
