@@ -170,10 +170,9 @@ def test_reads_no_proof_that_came_in_clear_text(service):
 
 
 def test_gives_the_public_no_nonce_that_a_cache_would_keep(service):
-    service.ask("/domain/example.com")
-    for lines in ([], [("DPoP", proof(htu=URL))]):
-        reply = service.ask("/domain/example.com", lines)
-        assert reply.status == 200
+    for query in ("", "not=at+hand"):
+        reply = service.ask("/domain/example.com", [("DPoP", proof(htu=URL))], query=query)
+        assert (reply.status, reply.fields["cache-control"]) == (200, "public, max-age=60")
         assert "dpop-nonce" not in reply.fields
 
 
