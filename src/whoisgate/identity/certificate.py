@@ -152,7 +152,7 @@ class Certificates:
         pinned = self._pinned.get(hashlib.sha256(certificates[0]).hexdigest())
         if pinned is not None:
             _check_use(own, required=False)
-            return _requester([pinned], own, own.not_valid_after_utc)
+            return _requester([pinned], own, own.not_valid_after_utc, now)
         groups = {
             id(issuers): issuers
             for each in chain
@@ -168,7 +168,7 @@ class Certificates:
                 f"{_UNKNOWN}, with every certificate between it and its issuer, "
                 f"at most `{MAX_BETWEEN}`, each good for this at present"
             )
-        return _requester([one for one, _ in found], own, min(end for _, end in found))
+        return _requester([one for one, _ in found], own, min(end for _, end in found), now)
 
 
 def pins(proof: CertificateProof) -> frozenset[str]:
@@ -210,7 +210,9 @@ def _end(issuers: _Issuers, chain: Sequence[x509.Certificate], now: datetime) ->
     return end if end > now else None
 
 
-def _requester(listed: Sequence[_Listed], own: x509.Certificate, end: datetime) -> Requester:
+def _requester(
+    listed: Sequence[_Listed], own: x509.Certificate, end: datetime, now: datetime
+) -> Requester:
     said = own.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     organization = said[0].value if len(said) == 1 else None
     fitting = [one for one in listed if one.proof.organization in {None, organization}]
@@ -221,7 +223,7 @@ def _requester(listed: Sequence[_Listed], own: x509.Certificate, end: datetime) 
         )
     authority, proof = fitting[0]
     person = _person(own, proof)
-    return authority.requester(person, proof.assurance, "certificate", valid_until=end)
+    return authority.requester(person, proof.assurance, "certificate", now, valid_until=end)
 
 
 def _person(own: x509.Certificate, proof: CertificateProof) -> str:
