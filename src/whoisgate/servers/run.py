@@ -71,7 +71,7 @@ def serve(
     At SIGHUP the gate adopts what ``reread`` gives, which runs in a thread; if it raises, all stays
     as it is. Either is told to the operator's log. Each of ``beside`` runs as long as the servers.
     ``ready`` gets the addresses, ``rdap`` as a URL and ``whois`` as HOST:PORT, when both accept.
-    ``tls`` is certificate chain and key (PEM), and ``anchors`` as `ServerContext` takes them. Raises
+    ``tls`` is certificate chain and key (PEM), ``anchors`` as `ServerContext` takes it. Raises
     `PortTaken` or `MissingKey`.
     """
     # The log's thread waits for the interpreter lock after each call into SQLite; at the default
