@@ -64,6 +64,22 @@ class ServerContext(ssl.SSLContext):
         )
 
 
+class _Connection(ssl.SSLObject):
+    """Lets the alert out that says why a certificate is refused; event loops drop it."""
+
+    _refused: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        """Asks for more from the client once refused, so that what is to be sent is sent."""
+        if self._refused is not None:
+            raise self._refused
+        try:
+            super().do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            self._refused = error
+            raise ssl.SSLWantReadError from None
+
+
 def _context(certificate: Path, key: Path, anchors: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -71,6 +87,7 @@ def _context(certificate: Path, key: Path, anchors: str) -> ssl.SSLContext:
     # Who proved to have a certificate stays who it was for the whole connection.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if anchors:
+        context.sslobject_class = _Connection
         context.load_verify_locations(cadata=anchors)
         context.verify_mode = ssl.CERT_OPTIONAL
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
