@@ -6,6 +6,12 @@ import ssl
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
+from tests.conftest import PURPOSE
 from tests.identity.certificates import DAY, SERVER, authority, make, pem, vouched
 from tests.servers.conftest import RELEASED, called, serving, with_token
 from tests.servers.tls import (
@@ -28,7 +34,10 @@ from tests.servers.tls import (
     told,
 )
 
+from whoisgate.client import Client, GatewayRefused
+from whoisgate.errors import EvidenceError, GatewayUnreachable, MissingKey
 from whoisgate.identity.directory import Directory
+from whoisgate.queries import Question
 
 AUDIENCE = "https://rdap.example/"
 PROXY = "192.0.2.1"
@@ -273,3 +282,49 @@ def test_takes_a_proxys_own_certificate_for_nobodys(behind):
     }  # fmt: skip
     assert asyncio.run(called(behind.app, scope)).code == "WG105"
     assert asyncio.run(called(behind.app, {**scope, "client": (STRANGER, 5)})).status == 200
+
+
+@pytest.fixture
+def asked(tls, tmp_path, monkeypatch):
+    """A client of the gateway, with this certificate."""
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_text(HOST.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+
+    def asked(holder, question):
+        files = holder and holder.write(tmp_path)
+        with Client(f"https://localhost:{tls.number}/", certificate=files) as client:
+            return client.ask(question)
+
+    return asked
+
+
+def test_lets_the_client_show_its_certificate(asked):
+    question = Question.of("example.com", purpose=PURPOSE)
+    # It is believed, and then the proof is wanted, for which no key is pinned here.
+    with pytest.raises(EvidenceError, match="pinned key"):
+        asked(OFFICER, question)
+    with pytest.raises(GatewayRefused, match="`401`"):
+        asked(None, question)
+    assert asked(OFFICER, Question.of("example.com")).receipt is None
+
+
+def test_tells_the_client_what_tls_said(asked):
+    with pytest.raises(GatewayUnreachable, match="alert unknown ca"):
+        asked(FOREIGN, Question.of("example.com"))
+
+
+def test_wants_certificate_and_key_that_belong_together(tmp_path):
+    certificate, key = OFFICER.write(tmp_path)
+    _, other = FOREIGN.write(tmp_path, "other")
+    sealed = tmp_path / "sealed.key"
+    sealed.write_bytes(
+        OFFICER.key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a passphrase")
+        )
+    )
+    for files in (
+        (certificate, other), (key, key), (certificate, sealed), (certificate, tmp_path / "none"),
+    ):  # fmt: skip
+        with pytest.raises(MissingKey, match="client certificate and its key"):
+            Client("https://localhost/", certificate=files)
