@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from tests.conftest import PURPOSE
-from tests.identity.certificates import DAY, SERVER, authority, make, pem, vouched
+from tests.identity.certificates import COMMON_NAME, DAY, SERVER, authority, make, pem, vouched
 from tests.servers.conftest import RELEASED, called, serving, with_token
 from tests.servers.tls import (
     ALONE,
@@ -37,7 +37,7 @@ from tests.servers.tls import (
 from whoisgate.client import Client, GatewayRefused
 from whoisgate.errors import EvidenceError, GatewayUnreachable, MissingKey
 from whoisgate.identity.directory import Directory
-from whoisgate.queries import Question
+from whoisgate.queries import Question, Requester
 
 AUDIENCE = "https://rdap.example/"
 PROXY = "192.0.2.1"
@@ -100,6 +100,14 @@ def test_releases_to_the_holder_of_a_certificate(tls, listed, holder, proof, ver
     receipt = reply.fields["disclosure-receipt"].removeprefix(AUDIENCE.rstrip("/"))
     assert tls.ask(holder, (), version, receipt).body.startswith(b"c2sp.org/tlog-proof@v1")
     assert tls.ask(None, (), version, receipt).status == 401
+
+
+def test_refuses_a_person_whom_the_operator_barred(tls, listed):
+    barred = Requester.identity_of("Police of Exampleland", "officer-7")
+    listed.held = Directory(listed.held.authorities, AUDIENCE, barred.__eq__)
+    reply = tls.ask(OFFICER)
+    assert (reply.status, reply.code) == (401, "WG106")
+    assert tls.ask(make(ROOT, ((COMMON_NAME, "officer-8"),), **GOOD)).status == 200
 
 
 def test_shows_a_holder_who_asks_nothing_what_everybody_sees(tls):
