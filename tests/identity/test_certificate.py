@@ -245,6 +245,14 @@ def test_refuses_a_holder_for_whom_two_authorities_vouch():
         authenticate(BELOW, believed)
 
 
+def test_takes_a_pin_before_an_issuer():
+    believed = Certificates(
+        [vouched(issuers=ROOT.pem), vouched("Court of Exampleland", pinned=OFFICER.pem)]
+    )
+    assert authenticate(OFFICER, believed).authority == "Court of Exampleland"
+    assert authenticate(make(ROOT), believed).authority == "Police of Exampleland"
+
+
 @pytest.mark.parametrize(
     "claims",
     [
