@@ -245,6 +245,28 @@ def test_refuses_a_holder_for_whom_two_authorities_vouch():
         authenticate(BELOW, believed)
 
 
+UNREAD = x509.OtherName(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+SECRET = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+RICH = make(
+    BETWEEN,
+    names=[EMAIL, URI, x509.DNSName("police.example"), x509.DirectoryName(
+        x509.Name([x509.NameAttribute(COMMON_NAME, "officer")])), UNREAD],
+    more=[(x509.CertificatePolicies([x509.PolicyInformation(
+        x509.ObjectIdentifier("1.2.3.5"), ["https://ca.example/"])]), False),
+        (x509.CRLDistributionPoints([x509.DistributionPoint([x509.UniformResourceIdentifier(
+            "https://ca.example/crl")], None, None, None)]), False)],
+)  # fmt: skip
+# An ediPartyName (tag 5), which cryptography does not read (RFC 5280 §4.2.1.6).
+EDI = RICH.der.replace(b"\x86\x0eurn:example:o7", b"\xa5\x0eurn:example:o7")
+
+
+def test_refuses_a_name_of_a_kind_that_is_not_read():
+    assert RICH.der != EDI
+    with pytest.raises(CredentialRefused, match="DER"):
+        BELIEVED.authenticate((EDI, BETWEEN.der), NOW)
+    assert BELIEVED.authenticate(RICH.chain, NOW).person == "officer-7"
+
+
 def test_takes_a_pin_before_an_issuer():
     believed = Certificates(
         [vouched(issuers=ROOT.pem), vouched("Court of Exampleland", pinned=OFFICER.pem)]
@@ -264,6 +286,11 @@ def test_takes_a_pin_before_an_issuer():
         [{"issuers": "no certificate"}],
         [{"issuers": ROOT.pem.replace("A", "B")}],
         [{"pinned": "no certificate"}],
+        [{"issuers": ""}],
+        [{"pinned": ""}],
+        [{"pinned": ALONE.pem + SECRET}],
+        [{"issuers": OFFICER.pem}],
+        [{"issuers": pem(ROOT, OFFICER)}],
     ],
 )
 def test_refuses_a_directory_whose_authorities_share_holders(claims):
@@ -293,14 +320,20 @@ def test_lists_what_a_tls_server_is_to_ask_for():
     assert Certificates([]).anchors == ""
 
 
-@given(st.integers(0, len(BELOW.der) + len(BETWEEN.der) - 1), st.integers(1, 255))
-def test_refuses_every_change_of_one_byte(at, change):
-    joined = bytearray(BELOW.der + BETWEEN.der)
-    joined[at] ^= change
-    cut = len(BELOW.der)
+@given(st.data(), st.integers(1, 255))
+def test_refuses_every_change_of_one_byte(data, change):
+    joined = bytearray(RICH.der + BETWEEN.der)
+    joined[data.draw(st.integers(0, len(joined) - 1))] ^= change
+    cut = len(RICH.der)
     chain = bytes(joined[:cut]), bytes(joined[cut:])
     with pytest.raises(CredentialRefused):
         BELIEVED.authenticate(chain, NOW)
+
+
+def test_refuses_every_certificate_cut_short():
+    for length in range(len(RICH.der)):
+        with pytest.raises(CredentialRefused, match="DER"):
+            BELIEVED.authenticate((RICH.der[:length], BETWEEN.der), NOW)
 
 
 @given(st.lists(st.binary(max_size=200), max_size=6))

@@ -51,6 +51,14 @@ _NAMES: Final[Mapping[str, tuple[type[_Name], str]]] = {
 _ABOVE: Final = ExtensionPolicy.webpki_defaults_ca()
 # The web's rules want host names in it; what a person's must be stands in `_check_use`.
 _OWN: Final = ExtensionPolicy.permit_all()
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    Warning,  # raised where warnings are errors
+)
 _UNKNOWN: Final = "expected a certificate that this server believes"
 
 
@@ -101,7 +109,7 @@ class Certificates:
                 holder = self._pinned.setdefault(pin, _Listed(authority, proof))
                 if holder.authority is not authority:
                     raise MalformedAuthority("expected each `pinned` certificate at one authority")
-            for certificate in _loaded(proof.issuers or proof.pinned or ""):
+            for certificate in (*_loaded(proof.issuers), *_loaded(proof.pinned)):
                 trusted[certificate.public_bytes(Encoding.PEM).decode("ascii")] = None
         self._by_subject: dict[bytes, list[_Issuers]] = {}
         for issuers in self._issuers.values():
@@ -129,7 +137,9 @@ class Certificates:
         return requester
 
     def _take_issuers(self, listed: _Listed) -> None:
-        certificates = _loaded(listed.proof.issuers or "")
+        certificates = _loaded(listed.proof.issuers)
+        if not all(map(_is_authority, certificates)):
+            raise MalformedAuthority("expected certification authorities as `issuers`")
         mark = b"".join(
             sorted(hashlib.sha256(c.public_bytes(Encoding.DER)).digest() for c in certificates)
         )
@@ -173,28 +183,39 @@ class Certificates:
 
 def pins(proof: CertificateProof) -> frozenset[str]:
     """SHA-256 of each pinned certificate; raises `MalformedAuthority`."""
-    given = (each.public_bytes(Encoding.DER) for each in _loaded(proof.pinned or ""))
+    given = (each.public_bytes(Encoding.DER) for each in _loaded(proof.pinned))
     return frozenset({*proof.sha256, *(hashlib.sha256(der).hexdigest() for der in given)})
 
 
-def _loaded(pem: str) -> tuple[x509.Certificate, ...]:
+def _loaded(pem: str | None) -> tuple[x509.Certificate, ...]:
+    """The certificates of a record; none without text."""
+    if pem is None:
+        return ()
     try:
-        return tuple(x509.load_pem_x509_certificates(pem.encode("ascii"))) if pem else ()
-    except ValueError:
+        # Other blocks would be overlooked, and a record is no place for a key.
+        if "PRIVATE KEY" in pem:
+            raise MalformedAuthority("expected certificates (PEM) and no private key")
+        return tuple(_read(each) for each in x509.load_pem_x509_certificates(pem.encode("ascii")))
+    except _UNREADABLE:
         raise MalformedAuthority("expected certificates (PEM)") from None
 
 
+def _read(certificate: x509.Certificate) -> x509.Certificate:
+    """The certificate, once everything that is looked at later was read."""
+    _ = certificate.subject, certificate.issuer, certificate.extensions
+    _ = certificate.not_valid_after_utc, certificate.not_valid_before_utc
+    return certificate
+
+
 def _parsed(certificates: Sequence[bytes]) -> list[x509.Certificate]:
-    """The certificates, every part that is looked at later read once; only the form is checked."""
+    """The certificates; only their form is checked."""
     if len(certificates) > MAX_CERTIFICATES or sum(map(len, certificates)) > MAX_BYTES:
         raise CredentialRefused(
             f"expected at most `{MAX_CERTIFICATES}` certificates of `{MAX_BYTES}` bytes in all"
         )
     try:
-        chain = [x509.load_der_x509_certificate(each) for each in certificates]
-        for each in chain:
-            _ = each.subject, each.issuer, each.extensions, each.not_valid_after_utc
-    except (ValueError, x509.DuplicateExtension, x509.InvalidVersion):
+        chain = [_read(x509.load_der_x509_certificate(each)) for each in certificates]
+    except _UNREADABLE:
         chain = []
     if not chain:
         raise CredentialRefused("expected X.509 certificates in DER")
@@ -251,10 +272,16 @@ def _check_use(own: x509.Certificate, *, required: bool) -> None:
     extensions = {each.oid: each.value for each in own.extensions}
     uses = extensions.get(x509.ExtendedKeyUsage.oid)
     usage = extensions.get(x509.KeyUsage.oid)
-    basic = extensions.get(x509.BasicConstraints.oid)
     if (
         (required if uses is None else ExtendedKeyUsageOID.CLIENT_AUTH not in uses)
         or (isinstance(usage, x509.KeyUsage) and not usage.digital_signature)
-        or (required and isinstance(basic, x509.BasicConstraints) and basic.ca)
+        or (required and _is_authority(own))
     ):
         raise CredentialRefused("expected a certificate for client authentication")
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    return any(
+        isinstance(each.value, x509.BasicConstraints) and each.value.ca
+        for each in certificate.extensions
+    )
