@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import ssl
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PrivateFormat,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.conftest import PURPOSE
 from tests.identity.certificates import COMMON_NAME, DAY, SERVER, authority, make, pem, vouched
 from tests.servers.conftest import RELEASED, called, serving, with_token
@@ -35,9 +38,10 @@ from tests.servers.tls import (
 )
 
 from whoisgate.client import Client, GatewayRefused
-from whoisgate.errors import EvidenceError, GatewayUnreachable, MissingKey
+from whoisgate.errors import CredentialRefused, EvidenceError, GatewayUnreachable, MissingKey
 from whoisgate.identity.directory import Directory
 from whoisgate.queries import Question, Requester
+from whoisgate.servers import request
 
 AUDIENCE = "https://rdap.example/"
 PROXY = "192.0.2.1"
@@ -272,6 +276,19 @@ def test_refuses_a_proxys_word_that_is_not_as_it_must_be(behind, lines):
     reply = behind.ask("/domain/example.com", lines, client=PROXY)
     assert (reply.status, reply.code) == (401, "WG106")
     assert behind.gate._middle.counts.take() == {"credential_refused": 1}
+
+
+@given(st.text(':=",();ab0 AQID', max_size=12), st.none() | st.text(':=",();ab0 AQID', max_size=12))
+def test_reads_any_word_of_a_proxy_or_refuses_it(own, above):
+    headers = [(b"client-cert", own.encode())]
+    headers += [(b"client-cert-chain", above.encode())] if above is not None else []
+    scope = {"client": (PROXY, 5), "headers": headers}
+    try:
+        found = request.certificates(scope, (ip_network(PROXY),))
+    except CredentialRefused:
+        return
+    assert found
+    assert all(isinstance(each, bytes) for each in found)
 
 
 def test_believes_no_proxy_that_took_the_question_in_clear_text(behind):
