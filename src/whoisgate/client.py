@@ -2,12 +2,15 @@
 
 The receipt is fetched with the same credential and checked against the pinned key of the log
 before anything gated is handed on. The credential goes to the configured server alone: a receipt
-address elsewhere is refused. No redirect is followed.
+address elsewhere is refused. No redirect is followed. A client certificate is shown to whoever
+proves to be that server.
 """
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,7 +22,13 @@ from whoisgate.audit.verify import (
     VerifierKey,
     verify_answer,
 )
-from whoisgate.errors import EvidenceError, GatewayUnreachable, MalformedConfig, WhoisgateError
+from whoisgate.errors import (
+    EvidenceError,
+    GatewayUnreachable,
+    MalformedConfig,
+    MissingKey,
+    WhoisgateError,
+)
 from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 from whoisgate.policy.decide import Outcome
 from whoisgate.queries import Question, Urgency
@@ -55,11 +64,17 @@ class GatewayRefused(WhoisgateError):
 class Client:
     """Asks one gateway. ``key`` is the pinned key of its log; without it nothing gated is read.
 
-    Raises `MalformedConfig` when ``server`` is no http or https URL.
+    ``certificate`` is a client certificate with those above it, and its key (PEM, no passphrase).
+    Raises `MalformedConfig` when ``server`` is no http or https URL, and `MissingKey`.
     """
 
     def __init__(
-        self, server: str, *, token: str | None = None, key: VerifierKey | None = None
+        self,
+        server: str,
+        *,
+        token: str | None = None,
+        certificate: tuple[Path, Path] | None = None,
+        key: VerifierKey | None = None,
     ) -> None:
         if not _is_web(server):
             raise MalformedConfig("expected an http or https URL of a gateway (--server)")
@@ -68,7 +83,9 @@ class Client:
         headers = {"Accept": "application/rdap+json", "User-Agent": "whoisgate"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        self._http = httpx2.Client(headers=headers, timeout=TIMEOUT_S, follow_redirects=False)
+        self._http = httpx2.Client(
+            headers=headers, timeout=TIMEOUT_S, follow_redirects=False, verify=_tls(certificate)
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -136,8 +153,32 @@ class Client:
                 )
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise GatewayUnreachable(
-                f"no answer from `{urlsplit(url).netloc}`: {type(error).__name__}"
+                f"no answer from `{urlsplit(url).netloc}`: {_why(error)}"
             ) from None
+
+
+def _tls(certificate: tuple[Path, Path] | None) -> ssl.SSLContext | bool:
+    if certificate is None:
+        return True
+    context = httpx2.create_ssl_context()
+    try:
+        # Without a passphrase at hand OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(*certificate, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise MissingKey(
+            f"expected a client certificate and its key (PEM): {type(error).__name__}"
+        ) from None
+    return context
+
+
+def _why(error: BaseException) -> str:
+    """The kind of a failure; what TLS said, where it was TLS."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return cause.reason.replace("_", " ").lower()
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def _is_web(url: str) -> bool:

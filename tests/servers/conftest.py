@@ -108,7 +108,10 @@ def make(policy, record, tmp_path):
     """Makes services; keyword arguments replace their parts."""
     made = []
 
-    def make(*, source=None, log=None, records=(), clock=lambda: NOW, gate=None, **server):
+    def make(
+        *, source=None, log=None, records=(), clock=lambda: NOW, gate=None,
+        directory=lambda: DIRECTORY, **server,
+    ):  # fmt: skip
         entropy = iter(range(1, 1 << 30))
         log = log or MemoryLog(clock=clock, entropy=lambda n: next(entropy).to_bytes(n, "little"))
         executor = ThreadPoolExecutor(2)
@@ -123,7 +126,7 @@ def make(policy, record, tmp_path):
         app = application(
             door,
             settings,
-            Authenticator(lambda: DIRECTORY),
+            Authenticator(directory),
             getattr(log, "receipt", None),
             {policy.digest: policy.text}.get,
             tmp_path,
@@ -144,7 +147,7 @@ def service(make):
 
 
 @contextmanager
-def serving(service):
+def serving(service, **more):
     """Both servers for real on loopback ports, in a thread of their own."""
     addresses, stop = {}, []
     service.whois = WhoisServer(service.gate, service.settings)
@@ -161,7 +164,7 @@ def serving(service):
 
         await run(
             service.app, service.whois, ("127.0.0.1", 0), ("127.0.0.1", 0), gate=service.gate,
-            ready=ready, stopping=stopping,
+            ready=ready, stopping=stopping, **more,
         )  # fmt: skip
 
     with ThreadPoolExecutor(1) as thread:

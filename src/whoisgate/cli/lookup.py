@@ -41,6 +41,12 @@ def lookup(
     domain: Annotated[str, typer.Argument(help="The domain to ask about.")],
     server: Annotated[str, typer.Option(help="The gateway's base URL.")],
     token: Annotated[Path | None, typer.Option(help="A file with the bearer token.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="A file with the client certificate and those above it.")
+    ] = None,
+    certificate_key: Annotated[
+        Path | None, typer.Option(help="The file with its private key, without a passphrase.")
+    ] = None,
     purpose: Annotated[str | None, typer.Option(help="A purpose of RFC 9560.")] = None,
     basis: Annotated[str | None, typer.Option(help="The legal basis.")] = None,
     case: Annotated[str | None, typer.Option(help="The case's reference.")] = None,
@@ -75,7 +81,10 @@ def lookup(
         urgency=urgency,
         sealed_until=sealed_until,
     )
-    with _client(server, token, key) as client:
+    if (certificate is None) != (certificate_key is None):
+        raise typer.BadParameter("expected --certificate and --certificate-key together")
+    shown = (certificate, certificate_key) if certificate and certificate_key else None
+    with _client(server, token, key, shown) as client:
         reply = client.ask(question)
         policy = _policy(client, reply)
     if evidence is not None:
@@ -108,7 +117,9 @@ def read_vkey(text: str) -> VerifierKey:
         raise MissingKey(f"expected a vkey or a file holding one: {error}") from None
 
 
-def _client(server: str, token: Path | None, key: str | None) -> Client:
+def _client(
+    server: str, token: Path | None, key: str | None, certificate: tuple[Path, Path] | None
+) -> Client:
     try:
         from whoisgate.client import Client  # noqa: PLC0415  needs the gateway extra
     except ModuleNotFoundError as error:
@@ -117,7 +128,8 @@ def _client(server: str, token: Path | None, key: str | None) -> Client:
         credential = token.read_text("ascii").strip() if token else None
     except (OSError, UnicodeError) as error:
         raise MissingKey(f"the token file cannot be read: {type(error).__name__}") from None
-    return Client(server, token=credential, key=read_vkey(key) if key else None)
+    vkey = read_vkey(key) if key else None
+    return Client(server, token=credential, certificate=certificate, key=vkey)
 
 
 def _policy(client: Client, reply: Reply) -> Policy | None:

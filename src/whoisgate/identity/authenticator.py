@@ -32,8 +32,11 @@ class Authenticator:
         if directory is not self._held:
             self._held, self._bearer = directory, Bearer(directory.issuers.values())
         authorization = presented.one(b"authorization")
+        if authorization is None and presented.certificates:
+            found = directory.certificates.authenticate(presented.certificates, now)
+            return directory.admit(found)
         if authorization is None:
-            raise CredentialRequired("expected `Authorization: Bearer`")
+            raise CredentialRequired("expected `Authorization: Bearer` or a client certificate")
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise CredentialRefused("expected `Authorization: Bearer`")

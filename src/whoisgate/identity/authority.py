@@ -131,14 +131,16 @@ class TokenProof(_Part):
 
 
 class CertificateProof(_Part):
-    """Client certificates (RFC 5280): issued by ``issuers`` (PEM), or pinned by ``sha256``.
+    """Client certificates (RFC 5280): issued by ``issuers`` (PEM), or ``pinned`` (PEM).
 
-    ``person`` says where in the certificate the person stands. With ``organization`` the
-    subject's must be this one, as it must with ``issuers`` that serve others too.
+    ``sha256`` pins as well, but only for clients that come through a proxy: a TLS server asks for
+    certificates that it has. ``person`` says where in the certificate the person stands. With
+    ``organization`` the subject's must be this one, as it must with ``issuers`` that serve others.
     """
 
     method: Literal["certificate"]
     issuers: str | None = None
+    pinned: str | None = None
     sha256: tuple[Thumbprint, ...] = ()
     person: Literal["common_name", "serial_number", "email", "uri"] = "common_name"
     organization: Line | None = None
@@ -146,8 +148,8 @@ class CertificateProof(_Part):
 
     @model_validator(mode="after")
     def _one(self) -> CertificateProof:
-        if (self.issuers is None) == (not self.sha256):
-            raise ValueError("expected `issuers` or `sha256`")
+        if [self.issuers is None, self.pinned is None, not self.sha256].count(False) != 1:
+            raise ValueError("expected `issuers`, `pinned` or `sha256`")
         return self
 
 

@@ -17,6 +17,7 @@ from whoisgate.identity.authority import (
     SignatureProof,
     TokenProof,
 )
+from whoisgate.identity.certificate import Certificates
 from whoisgate.identity.issuer import Issuer
 from whoisgate.queries import Requester
 
@@ -39,11 +40,16 @@ class Directory:
         self.issuers: dict[str, Issuer] = {}
         self.fetched: dict[str, tuple[Authority, TokenProof]] = {}
         """By issuer, those whose keys are fetched."""
-        self.certificates: list[tuple[Authority, CertificateProof]] = []
         self.signatures: list[tuple[Authority, SignatureProof]] = []
         for authority in self.authorities:
             for proof in authority.record.proof:
                 self._take(authority, proof)
+        self.certificates = Certificates(
+            (authority, proof)
+            for authority in self.authorities
+            for proof in authority.record.proof
+            if isinstance(proof, CertificateProof)
+        )
 
     @classmethod
     def of(
@@ -75,7 +81,5 @@ class Directory:
                 self.issuers[proof.iss] = Issuer.listed(authority, proof, self.audience)
             else:
                 self.fetched[proof.iss] = authority, proof
-        elif isinstance(proof, CertificateProof):
-            self.certificates.append((authority, proof))
-        else:
+        elif isinstance(proof, SignatureProof):
             self.signatures.append((authority, proof))
