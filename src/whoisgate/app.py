@@ -43,10 +43,11 @@ from whoisgate.errors import (
 )
 from whoisgate.formats import rdap
 from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source
-from whoisgate.middle import Settings, Standing
+from whoisgate.middle import Settings
 from whoisgate.policy.decide import edition
 from whoisgate.policy.load import load, load_named
 from whoisgate.policy.model import Policy
+from whoisgate.queries import Standing
 from whoisgate.redact import Substitutes
 from whoisgate.sources import open_source, open_upstream
 from whoisgate.stores.sqlite import Pending, SQLiteLog
@@ -89,6 +90,11 @@ class Folder:
         return self.path / "log"
 
     @property
+    def audience(self) -> str:
+        """What tokens must be for."""
+        return self.config.directory.audience or self.config.gate.base_url
+
+    @property
     def tls(self) -> tuple[Path, Path] | None:
         """Certificate chain and private key (PEM) of the RDAP server, or None for clear text."""
         rdap = self.config.rdap
@@ -124,7 +130,7 @@ class Folder:
             ),
             frozenset(config.gate.switches),
             tuple(
-                Standing(s.authority, s.basis.value, frozenset(map(element, s.elements)), s.expires)
+                Standing(s.authority, s.basis, frozenset(map(element, s.elements)), s.expires)
                 for s in config.standing
             ),
             frozenset(config.gate.suffixes) or None,
@@ -155,7 +161,7 @@ class Folder:
         files = [f for f in self._key_files(".key") if f.name.startswith("log")]
         if not files:
             raise MissingKey("expected `keys/log.key`")
-        return {file: Signer.from_pem(origin, _read_key(file), secret) for file in files}
+        return {file: Signer.from_pem(origin, read_key(file), secret) for file in files}
 
     def add_signing_key(self) -> Signer:
         """A new signing key, durable in the folder and not yet in force."""
@@ -201,11 +207,11 @@ class Folder:
         """
         keys = self.config.keys
         if file is not None:
-            pem = _read_key(file)
+            pem = read_key(file)
         elif keys.operator_command:
             pem = _told_by(keys.operator_command)
         else:
-            pem = _read_key(self.path / "keys" / "operator.key")
+            pem = read_key(self.path / "keys" / "operator.key")
         try:
             key = load_pem_private_key(pem, self._secret_line(keys.operator_passphrase_file))
         except (ValueError, TypeError):
@@ -240,7 +246,7 @@ class Folder:
             raise MissingKey(f"expected hexadecimal text in `keys/{name}`") from None
 
     def _key(self, name: str) -> bytes:
-        return _read_key(self.path / "keys" / name)
+        return read_key(self.path / "keys" / name)
 
 
 def open(  # noqa: A001  the library's front door: `whoisgate.open`
@@ -442,12 +448,12 @@ def _fill_keys(
     write_secret(keys / "log.key", signer.to_pem())
     (keys / "log.vkey").write_text(signer.vkey + "\n")
     for name in ("index.key", "substitute.key"):
-        known = _read_key(earlier.path / "keys" / name) if earlier else None
+        known = read_key(earlier.path / "keys" / name) if earlier else None
         write_secret(keys / name, known or entropy(32).hex().encode() + b"\n")
     if earlier is not None and earlier.recipients().get("operator") == recipients["operator"]:
         private = earlier.path / "keys" / "operator.key"
         if private.exists():  # else it is on another machine
-            write_secret(keys / "operator.key", _read_key(private))
+            write_secret(keys / "operator.key", read_key(private))
     for name, key in recipients.items():
         pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (keys / f"{name}.pub").write_bytes(pem)
@@ -482,10 +488,11 @@ def write_secret(path: Path, content: bytes) -> None:
 
 def read_passphrase(file: Path | None) -> bytes | None:
     """The line in a file, None without a file; raises `MissingKey`."""
-    return _read_key(file).rstrip(b"\n") if file else None
+    return read_key(file).rstrip(b"\n") if file else None
 
 
-def _read_key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """What a key file holds; raises `MissingKey`."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -528,16 +535,9 @@ policy = "icann-gtld"      # a shipped policy, or a .yaml file in this folder
 # database = "registrar.db"
 # domain = 'SELECT ...'
 
-# [[issuer]]               # whose tokens are believed
-# authority = "Police of Example"
-# iss = "https://id.police.example"
-# audience = "https://rdap.registrar.example"
-# algorithm = "EdDSA"
-# keys = "police.jwks"
-# requester = "law_enforcement"
-# assurance = "high"
-# purposes = ["criminalInvestigationAndDNSAbuseMitigation"]
-# bases = ["national_order", "court_order"]
+# [directory]              # who may ask: kept by `whoisgate authority`
+# audience = "https://rdap.registrar.example"  # what tokens must be for; else base_url
+# approvers = 2                 # one proposes an authority, another confirms it
 
 # [log]                    # the audit log
 # head = "/srv/elsewhere/head"  # another copy of the checkpoint, out of every backup
@@ -551,7 +551,7 @@ policy = "icann-gtld"      # a shipped policy, or a .yaml file in this folder
 # until = 2028-01-01T00:00:00Z
 # domain = "example.com"
 
-# [[standing]]             # an approval for every question of an authority on one basis
+# [[standing]]             # an approval for requesters that your own code vouches for
 # authority = "Police of Example"
 # basis = "national_order"
 # elements = ["registrant.name", "registrant.email"]

@@ -1,8 +1,8 @@
 """Signing a question (RFC 9421), so that the requester can prove what was asked.
 
-Reading and verifying is in `verify`. Every component that a verifier takes is covered, in one order.
-The other credential that may come along is covered by its digest alone: what is signed is kept in
-the log, and a token must not be.
+Reading and verifying is in `verify`. Whatever a verifier takes is covered, in one order. Another
+credential that comes along is covered by its digest alone: what is signed is kept in the log, and
+a token must not be.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ def signature_base(covered: dict[str, str], params: str) -> str:
 
 
 def authorization_digest(authorization: str) -> str:
-    """The value of `Authorization-Digest` for that of an `Authorization` line (ASCII)."""
-    digest = hashlib.sha256(authorization.encode("ascii")).digest()
+    """The value of `Authorization-Digest` for that of an `Authorization` line."""
+    digest = hashlib.sha256(authorization.encode("latin-1")).digest()
     return f"sha-256=:{base64.b64encode(digest).decode()}:"
 
 
