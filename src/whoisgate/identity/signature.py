@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -141,7 +141,9 @@ def _carried(presented: Presented) -> tuple[str, list[str], bytes]:
     try:
         signature = b64decode(made[2], validate=True)
     except ValueError:
-        raise CredentialRefused("expected a `Signature` in base64") from None
+        signature = b""
+    if b64encode(signature).decode() != made[2]:
+        raise CredentialRefused("expected a `Signature` in base64")
     return said[2], [name.strip('"') for name in said[3].split(" ")], signature
 
 
@@ -179,7 +181,7 @@ def _check_name(url: str) -> None:
     try:
         spelled = canonical_name(name) if domain else name
     except MalformedName:
-        spelled = ""
+        spelled = None
     if spelled != name:
         what = "expected a signed question to spell the domain as `example.com`, lower case"
         raise CredentialRefused(what)
