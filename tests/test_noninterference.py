@@ -38,6 +38,7 @@ from whoisgate.queries import (
     Question,
     Requester,
     RequesterClass,
+    Standing,
     Urgency,
 )
 from whoisgate.records import Facts, Record, Region, RegistrantKind
@@ -145,7 +146,9 @@ class Desk:
     def __init__(self, policy):
         on = frozenset(p.switch for r in policy.rules for p in r.in_force if p.switch)
         elements = frozenset(ELEMENTS[f"registrant.{f}"] for f in ("name", "email", "street"))
-        self.standing = Standing("Police", LegalBasis.NATIONAL_ORDER, elements, NOW.replace(year=2099))
+        self.standing = Standing(
+            "Police", LegalBasis.NATIONAL_ORDER, elements, NOW.replace(year=2099)
+        )
         settings = Settings(policy, RELAY, SHOWN, on, (self.standing,), refusals_per_day=1 << 40)
         served, clock = ServerSettings(SHOWN), lambda: NOW
         self.policy, self.one, self.later, self.tokens = policy, One(), AsyncOne(), Tokens()
