@@ -15,9 +15,9 @@ from typing import NamedTuple
 import orjson
 
 from whoisgate.audit.draft import JSON, Draft, Due
-from whoisgate.audit.verify import b64url
+from whoisgate.audit.question import as_kept
 from whoisgate.policy.decide import Decision, Outcome
-from whoisgate.queries import Question, Requester, Signed
+from whoisgate.queries import Question, Requester
 from whoisgate.records import Facts, Fetched, Record
 from whoisgate.redact import Sealed
 
@@ -67,7 +67,7 @@ def drafted(
     until, signed = question.sealed_until, requester.signed
     detail: dict[str, JSON] = {"sealed_until": until.isoformat()} if until else {}
     if signed:
-        detail["signed"] = _signed(signed)
+        detail["signed"] = as_kept(signed)
     if detail:
         fields["detail"] = detail
     return Draft(
@@ -109,16 +109,6 @@ def _said(question: Question) -> dict[str, JSON]:
         "elements": sorted(e.name for e in question.elements),
         "urgency": question.urgency.value,
         **({"sealed_until": until.isoformat()} if until else {}),
-    }
-
-
-def _signed(signed: Signed) -> dict[str, JSON]:
-    """The requester's signature, as an entry commits to it."""
-    return {
-        "base": signed.base,
-        "signature": b64url(signed.signature),
-        "algorithm": signed.algorithm,
-        "key": orjson.loads(signed.key),
     }
 
 

@@ -99,8 +99,8 @@ def made(base, signer=OFFICER):
     return {
         "base": base,
         "signature": b64url(signer._signature(base.encode())),
-        "algorithm": signer._algorithm,
-        "key": json.loads(signer._key),
+        "algorithm": signer.algorithm,
+        "key": json.loads(signer.jwk),
     }
 
 
@@ -232,7 +232,7 @@ MEMBERS = {
     "no base64url": {"signature": "*"},
     "another algorithm": {"algorithm": "ecdsa-p256-sha256"},
     "no algorithm": {"algorithm": "none"},
-    "another key": {"key": json.loads(STRANGER._key)},
+    "another key": {"key": json.loads(STRANGER.jwk)},
     "a key with more": None,
     "no key": {"key": {}},
     "one more": {"more": 1},
@@ -316,7 +316,7 @@ def test_decides_by_question_and_receipt_that_the_operator_was_asked(record, pol
             ).encode()
         ).hexdigest()
     )
-    assert kept["key"] == json.loads(OFFICER._key)
+    assert kept["key"] == json.loads(OFFICER.jwk)
 
 
 # --- The page, and smaller zips ------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from whoisgate.audit.draft import JSON
 from whoisgate.audit.verify import (
     QUESTION_TAG,
     VerificationFailed,
@@ -35,6 +37,7 @@ from whoisgate.errors import MissingKey
 from whoisgate.queries import Signed
 
 LIFETIME_S: Final = 60
+NONCE_BYTES: Final = 16
 _LABEL: Final = "question"
 
 PrivateKey = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -49,15 +52,19 @@ class SignedRequest:
 
 
 class QuestionSigner:
-    """A requester's private key: Ed25519, P-256, or RSA of 2,048 to 4,096 bits."""
+    """A requester's private key: Ed25519, P-256, or RSA of 2,048 to 4,096 bits.
 
-    __slots__ = ("_algorithm", "_key", "_private", "signer")
+    ``jwk`` is the canonical JSON of its public half and ``signer`` its thumbprint (RFC 7638);
+    ``algorithm`` is named as in RFC 9421.
+    """
+
+    __slots__ = ("_private", "algorithm", "jwk", "signer")
 
     def __init__(self, key: PrivateKey) -> None:
         """Raises `MissingKey` for a key that no verifier takes."""
         jwk = public_jwk(key.public_key())
-        self._private, self._algorithm = key, _algorithm(key)
-        self._key, self.signer = canonical_json(jwk).decode("ascii"), thumbprint(jwk)
+        self._private, self.algorithm = key, _algorithm(key)
+        self.jwk, self.signer = canonical_json(jwk).decode("ascii"), thumbprint(jwk)
 
     def __repr__(self) -> str:
         return f"<QuestionSigner {self.signer}>"
@@ -82,7 +89,7 @@ class QuestionSigner:
         disclosure: str | None = None,
         authorization: str | None = None,
     ) -> SignedRequest:
-        """The signature of a GET of ``url`` from ``at`` on, with 16 bytes of ``nonce`` or more.
+        """The signature of a GET of ``url`` from ``at`` on, with a ``nonce`` of 16 random bytes.
 
         ``disclosure`` and ``authorization`` are the values of these header lines, as they are sent.
         """
@@ -97,13 +104,13 @@ class QuestionSigner:
         params = (
             f"({' '.join(_quoted(name) for name in covered)});created={created}"
             f";expires={created + LIFETIME_S};nonce={_quoted(b64url(nonce))}"
-            f";keyid={_quoted(self.signer)};alg={_quoted(self._algorithm)};tag={_quoted(QUESTION_TAG)}"
+            f";keyid={_quoted(self.signer)};alg={_quoted(self.algorithm)};tag={_quoted(QUESTION_TAG)}"
         )
         base = signature_base(covered, params)
         signature = self._signature(base.encode("ascii"))
         headers["Signature-Input"] = f"{_LABEL}={params}"
         headers["Signature"] = f"{_LABEL}=:{base64.b64encode(signature).decode()}:"
-        return SignedRequest(Signed(base, signature, self._algorithm, self._key), headers)
+        return SignedRequest(Signed(base, signature, self.algorithm, self.jwk), headers)
 
     def _signature(self, base: bytes) -> bytes:
         key = self._private
@@ -113,6 +120,16 @@ class QuestionSigner:
             r, s = decode_dss_signature(key.sign(base, ec.ECDSA(SHA256())))
             return r.to_bytes(32, "big") + s.to_bytes(32, "big")
         return key.sign(base, padding.PSS(padding.MGF1(SHA512()), SHA512.digest_size), SHA512())
+
+
+def as_kept(signed: Signed) -> dict[str, JSON]:
+    """A requester's signature as an entry commits to it, in ``detail``."""
+    return {
+        "base": signed.base,
+        "signature": b64url(signed.signature),
+        "algorithm": signed.algorithm,
+        "key": json.loads(signed.key),
+    }
 
 
 def signature_base(covered: dict[str, str], params: str) -> str:
