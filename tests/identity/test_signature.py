@@ -155,6 +155,15 @@ ALTERED = {
     "another label": lambda r: with_line(
         r, b"signature", line(r, b"signature").replace("question", "other")
     ),
+    "spare bits": lambda r: with_line(
+        r,
+        b"signature",
+        line(r, b"signature")
+        .replace("g==:", "h==:")
+        .replace("A==:", "B==:")
+        .replace("Q==:", "R==:")
+        .replace("w==:", "x==:"),
+    ),
     "not base64": lambda r: with_line(r, b"signature", "question=:AAAAA:"),
     "authorization added": lambda r: with_line(r, b"authorization", BEARER),
     "digest added": lambda r: with_line(r, b"authorization-digest", authorization_digest(BEARER)),
