@@ -263,6 +263,45 @@ def test_refuses_a_signature_of_another_shape(fields, signer):
     assert judged(fields | {"detail": {"note": "x"}}, signer).holds
 
 
+FORMS = {
+    "a component twice": (
+        '"@method": GET\n"@target-uri"', '"@method": GET\n"@method": GET\n"@target-uri"',
+        '("@method"', '("@method" "@method"',
+    ),
+    "a line too many": ('"@method": GET\n', '"@method": GET\n"@authority": a.example\n'),
+    "lines out of order": ('("@method" "@target-uri"', '("@target-uri" "@method"'),
+    "no method": ('"@method": GET\n', "", '("@method" ', "("),
+    "no target": (f'"@target-uri": {URL}\n', "", ' "@target-uri"', ""),
+    "another method": ("GET", "POST"),
+    "another component": ('"@method": GET', '"accept": GET', '("@method"', '("accept"'),
+    "a query": (URL, f"{URL}?a=b"),
+    "another scheme": ("https://", "ftp://"),
+    "a token": (
+        '"@method": GET\n', '"@method": GET\n"authorization": Bearer a.b.c\n',
+        '("@method"', '("@method" "authorization"',
+    ),
+    "no digest": (
+        '"@method": GET\n', '"@method": GET\n"authorization-digest": Bearer a.b.c\n',
+        '("@method"', '("@method" "authorization-digest"',
+    ),
+    "another tag": ("whoisgate-question", "other"),
+    "a long life": ("expires=179543526", "expires=179543536"),
+    "another line first": ('"@method"', '\n"@method"'),
+}  # fmt: skip
+"""Changes of a base that its key's holder signs anew: old and new text, in turn."""
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_refuses_a_base_of_another_form(fields, signer, name):
+    """However well signed it is."""
+    base = kept_of(fields)["base"]
+    assert judged(fields | {"detail": {"signed": made(base)}}, signer).holds
+    for old, new in zip(FORMS[name][::2], FORMS[name][1::2], strict=True):
+        assert old in base, base
+        base = base.replace(old, new, 1)
+    assert failure(fields | {"detail": {"signed": made(base)}}, signer) == "WG428"
+
+
 def test_both_verifiers_judge_alike_what_the_requester_signed(fields, signer):
     """Bases of any spelling, each signed by its key; the two readers agree or `judged` fails."""
     random, kept, holds = Random(9421), kept_of(fields), 0
