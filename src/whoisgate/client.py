@@ -1,7 +1,8 @@
 """A gateway's client: asks over HTTP, and believes a gated answer only with its proof.
 
 The receipt is fetched with the same credential and checked against the pinned key of the log
-before anything gated is handed on. The credential goes to the configured server alone: a receipt
+before anything gated is handed on. Where questions are signed (RFC 9421), the entry must keep the
+very signature that was sent. The credential goes to the configured server alone: a receipt
 address elsewhere is refused. No redirect is followed. A client certificate is shown to whoever
 proves to be that server.
 """
@@ -9,13 +10,15 @@ proves to be that server.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
 
+from whoisgate.audit.question import SignedRequest, as_kept
 from whoisgate.audit.verify import (
     VerificationFailed,
     VerifiedReceipt,
@@ -31,7 +34,7 @@ from whoisgate.errors import (
 )
 from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 from whoisgate.policy.decide import Outcome
-from whoisgate.queries import Question, Urgency
+from whoisgate.queries import Question, Signed, Urgency
 
 LIMIT_BYTES: Final = 4 * 1024 * 1024
 TIMEOUT_S: Final = 30.0
@@ -53,6 +56,15 @@ class Reply:
     proof: str | None = None
 
 
+class Signing(Protocol):
+    """Signs a GET; `audit.question.QuestionSigner.sign` with the time and a nonce given."""
+
+    def __call__(
+        self, url: str, *, disclosure: str | None, authorization: str | None
+    ) -> SignedRequest:
+        """The signature of a GET of ``url`` with these two header lines."""
+
+
 class GatewayRefused(WhoisgateError):
     """The gateway answered with an error of its own; ``code`` is the gateway's."""
 
@@ -65,7 +77,9 @@ class Client:
     """Asks one gateway. ``key`` is the pinned key of its log; without it nothing gated is read.
 
     ``certificate`` is a client certificate with those above it, and its key (PEM, no passphrase).
-    Raises `MalformedConfig` when ``server`` is no http or https URL, and `MissingKey`.
+    ``signing`` signs whatever is asked beyond the public view, and ``keep`` gets each signed
+    question before it is sent, to prove later what was asked. Raises `MalformedConfig` when
+    ``server`` is no http or https URL, and `MissingKey`.
     """
 
     def __init__(
@@ -75,11 +89,13 @@ class Client:
         token: str | None = None,
         certificate: tuple[Path, Path] | None = None,
         key: VerifierKey | None = None,
+        signing: Signing | None = None,
+        keep: Callable[[Signed], None] = lambda _: None,
     ) -> None:
         if not _is_web(server):
             raise MalformedConfig("expected an http or https URL of a gateway (--server)")
         self._server = server.rstrip("/") + "/"
-        self._key = key
+        self._key, self._signing, self._keep = key, signing, keep
         headers = {"Accept": "application/rdap+json", "User-Agent": "whoisgate"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -99,8 +115,12 @@ class Client:
         Raises `GatewayUnreachable`, `GatewayRefused`, or `EvidenceError` when the proof does not
         hold; then nothing of the answer is handed on.
         """
+        url = f"{self._server}domain/{question.name}"
         headers = {"Disclosure-Request": _said(question)} if question.gated else {}
-        response = self._get(f"{self._server}domain/{question.name}", headers)
+        signed = self._signed(url, headers) if question.gated else None
+        if signed is not None:
+            self._keep(signed)
+        response = self._get(url, headers)
         entry = response.headers.get("Disclosure-Entry")
         if entry is None:
             if response.status_code != httpx2.codes.OK or question.gated:
@@ -116,6 +136,11 @@ class Client:
             )
         except VerificationFailed as error:
             raise EvidenceError(f"the answer's proof does not hold: {error}") from None
+        detail = receipt.fields.get("detail")
+        if signed is not None and (
+            not isinstance(detail, Mapping) or detail.get("signed") != as_kept(signed)
+        ):
+            raise EvidenceError("expected an entry that keeps the signature of the question")
         outcome = _OUTCOMES.get(response.status_code)
         if str(receipt.index) != entry or outcome is None or receipt.fields["outcome"] != outcome:
             raise EvidenceError("the answer's proof is for another answer")
@@ -129,10 +154,24 @@ class Client:
         wanted, got = urlsplit(self._server), urlsplit(address)
         if (wanted.scheme, wanted.netloc) != (got.scheme, got.netloc):
             raise EvidenceError("expected a receipt address on the server that was asked")
-        response = self._get(address, {"Accept": "text/plain"})
+        headers = {"Accept": "text/plain"}
+        self._signed(address, headers)
+        response = self._get(address, headers)
         if response.status_code != httpx2.codes.OK:
             raise _refusal(response)
         return response.text
+
+    def _signed(self, url: str, headers: dict[str, str]) -> Signed | None:
+        """Sign a request, if that is to be done: its further lines go into ``headers``."""
+        if self._signing is None:
+            return None
+        request = self._signing(
+            url,
+            disclosure=headers.get("Disclosure-Request"),
+            authorization=self._http.headers.get("Authorization"),
+        )
+        headers.update(request.headers)
+        return request.signed
 
     def _get(self, url: str, headers: dict[str, str]) -> httpx2.Response:
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import reduce
 
 from whoisgate.errors import CredentialRefused, CredentialRequired
+from whoisgate.identity import signature
 from whoisgate.identity.bearer import Bearer
 from whoisgate.identity.directory import Directory
 from whoisgate.presented import Presented
@@ -22,6 +24,7 @@ class Authenticator:
         self._directory = directory
         self._held: Directory | None = None
         self._bearer = Bearer(())
+        self._nonces = signature.Nonces()
 
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """Who presents this, as proved at ``now``.
@@ -31,13 +34,25 @@ class Authenticator:
         directory = self._directory()
         if directory is not self._held:
             self._held, self._bearer = directory, Bearer(directory.issuers.values())
+        proved = [*self._proved(directory, presented, now)]
+        if not proved:
+            raise CredentialRequired(
+                "expected `Authorization: Bearer`, a client certificate or a signature"
+            )
+        # Whatever was presented must hold, and all of it must name the same person.
+        return directory.admit(reduce(signature.together, proved))
+
+    def _proved(
+        self, directory: Directory, presented: Presented, now: datetime
+    ) -> Iterator[Requester]:
         authorization = presented.one(b"authorization")
-        if authorization is None and presented.certificates:
-            found = directory.certificates.authenticate(presented.certificates, now)
-            return directory.admit(found)
-        if authorization is None:
-            raise CredentialRequired("expected `Authorization: Bearer` or a client certificate")
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise CredentialRefused("expected `Authorization: Bearer`")
-        return directory.admit(self._bearer.authenticate(token.strip(" "), now))
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer":
+                raise CredentialRefused("expected `Authorization: Bearer`")
+            yield self._bearer.authenticate(token.strip(" "), now)
+        elif presented.certificates:
+            yield directory.certificates.authenticate(presented.certificates, now)
+        # INVARIANT: a nonce is used up last, when everything else that was presented holds.
+        if signature.presents_signature(presented):
+            yield signature.authenticate(presented, directory.signers, self._nonces, now)

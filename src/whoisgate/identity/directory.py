@@ -19,6 +19,7 @@ from whoisgate.identity.authority import (
 )
 from whoisgate.identity.certificate import Certificates
 from whoisgate.identity.issuer import Issuer
+from whoisgate.identity.signature import Signer
 from whoisgate.queries import Requester
 
 
@@ -40,7 +41,8 @@ class Directory:
         self.issuers: dict[str, Issuer] = {}
         self.fetched: dict[str, tuple[Authority, TokenProof]] = {}
         """By issuer, those whose keys are fetched."""
-        self.signatures: list[tuple[Authority, SignatureProof]] = []
+        self.signers: dict[str, Signer] = {}
+        """Keys that may sign questions, by their thumbprint."""
         for authority in self.authorities:
             for proof in authority.record.proof:
                 self._take(authority, proof)
@@ -82,4 +84,7 @@ class Directory:
             else:
                 self.fetched[proof.iss] = authority, proof
         elif isinstance(proof, SignatureProof):
-            self.signatures.append((authority, proof))
+            for signer, key in proof.by_thumbprint().items():
+                if signer in self.signers:
+                    raise MalformedAuthority(f"expected the key `{signer}` to be of one person")
+                self.signers[signer] = authority, proof, key
