@@ -112,7 +112,7 @@ def make(policy, record, tmp_path):
 
     def make(
         *, source=None, log=None, records=(), clock=lambda: NOW, gate=None, base_url=BASE_URL,
-        **server,
+        directory=lambda: DIRECTORY, **server,
     ):  # fmt: skip
         entropy = iter(range(1, 1 << 30))
         log = log or MemoryLog(clock=clock, entropy=lambda n: next(entropy).to_bytes(n, "little"))
@@ -128,7 +128,7 @@ def make(policy, record, tmp_path):
         app = application(
             door,
             settings,
-            Authenticator(lambda: DIRECTORY, proofs=Proofs(KEY)),
+            Authenticator(directory, proofs=Proofs(KEY)),
             getattr(log, "receipt", None),
             {policy.digest: policy.text}.get,
             tmp_path,
@@ -149,7 +149,7 @@ def service(make):
 
 
 @contextmanager
-def serving(service, port=0):
+def serving(service, port=0, **more):
     """Both servers for real on loopback ports, in a thread of their own; ``port`` is RDAP's."""
     addresses, stop = {}, []
     service.whois = WhoisServer(service.gate, service.settings)
@@ -166,7 +166,7 @@ def serving(service, port=0):
 
         await run(
             service.app, service.whois, ("127.0.0.1", port), ("127.0.0.1", 0), gate=service.gate,
-            ready=ready, stopping=stopping,
+            ready=ready, stopping=stopping, **more,
         )  # fmt: skip
 
     with ThreadPoolExecutor(1) as thread:
