@@ -23,12 +23,14 @@ from tests.servers.tls import (
     BEGIN,
     BELOW,
     BETWEEN,
+    COLLEAGUE,
     FOREIGN,
     GOOD,
     HOST,
     OFFICER,
     OTHER,
     ROOT,
+    TRUSTED,
     Port,
     both_versions,
     ended,
@@ -92,7 +94,8 @@ def tls(make, listed, tmp_path):
     ("holder", "proof"),
     [(OFFICER, {"issuers": ROOT.pem}), (BELOW, {"issuers": ROOT.pem}),
      (BELOW, {"issuers": BETWEEN.pem}), (ALONE, {"pinned": ALONE.pem}),
-     (OFFICER, {"pinned": pem(ALONE, OFFICER)})],
+     (OFFICER, {"pinned": pem(ALONE, OFFICER)}),
+     (COLLEAGUE, {"issuers": TRUSTED, "person": "email"})],
 )  # fmt: skip
 def test_releases_to_the_holder_of_a_certificate(tls, listed, holder, proof, version):
     listed.held = directory(**proof)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 from cryptography import x509
-from tests.identity.certificates import COMMON_NAME, DAY, SERVER, authority, make
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tests.identity.certificates import COMMON_NAME, DAY, SERVER, Holder, authority, make
 from tests.servers.conftest import RELEASED, Reply
 
 BEGIN = dt.datetime.now(dt.UTC).replace(microsecond=0) - DAY
@@ -28,6 +30,19 @@ HOST = make(
     subject=((COMMON_NAME, "rdap.example"),), eku=(SERVER,),
     names=[x509.DNSName("localhost")], **GOOD,
 )  # fmt: skip
+TRUSTME = trustme.CA(organization_name="Another maker's CA")
+
+
+def by_trustme(person):
+    """What trustme issues to this e-mail address."""
+    made = TRUSTME.issue_cert(person, common_name=person)
+    (own,) = (x509.load_pem_x509_certificate(blob.bytes()) for blob in made.cert_chain_pems)
+    key = load_pem_private_key(made.private_key_pem.bytes(), None)
+    return Holder(own, key, x509.load_pem_x509_certificates(TRUSTME.cert_pem.bytes()))
+
+
+TRUSTED = TRUSTME.cert_pem.bytes().decode()
+COLLEAGUE = by_trustme("officer-9@police.example")
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 both_versions = pytest.mark.parametrize("version", VERSIONS)

@@ -14,11 +14,13 @@ import pytest
 from tests.e2e.conftest import PURPOSE, WHOISGATE, Gateway, serving
 from tests.identity.certificates import COMMON_NAME, authority, make
 from tests.servers.tls import (
+    COLLEAGUE,
     FOREIGN,
     GOOD,
     HOST,
     OFFICER,
     ROOT,
+    TRUSTED,
     Port,
     both_versions,
     ended,
@@ -143,6 +145,7 @@ def proxied(tmp_path_factory):
         for record in (
             listed("Certified police", issuers=ROOT.pem),
             listed("Prosecutors", sha256=[PROSECUTOR.sha256]),
+            listed("Police next door", issuers=TRUSTED, person="email"),
         ):
             authorities.add(made, log, record, by="operator")
     name = (folder / "demo" / "domains.txt").read_text().split()[0]
@@ -151,7 +154,7 @@ def proxied(tmp_path_factory):
 
 
 @both_versions
-@pytest.mark.parametrize("holder", [OFFICER, PROSECUTOR])
+@pytest.mark.parametrize("holder", [OFFICER, PROSECUTOR, COLLEAGUE])
 def test_releases_to_the_holder_of_a_listed_certificate(proxied, holder, version):
     reply = proxied.ask(holder, version=version)
     assert (reply.status, "disclosure-entry" in reply.fields) == (200, True)
