@@ -43,10 +43,11 @@ from whoisgate.errors import (
 )
 from whoisgate.formats import rdap
 from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source
-from whoisgate.middle import Settings, Standing
+from whoisgate.middle import Settings
 from whoisgate.policy.decide import edition
 from whoisgate.policy.load import load, load_named
 from whoisgate.policy.model import Policy
+from whoisgate.queries import Standing
 from whoisgate.redact import Substitutes
 from whoisgate.sources import open_source, open_upstream
 from whoisgate.stores.sqlite import Pending, SQLiteLog
@@ -124,7 +125,7 @@ class Folder:
             ),
             frozenset(config.gate.switches),
             tuple(
-                Standing(s.authority, s.basis.value, frozenset(map(element, s.elements)), s.expires)
+                Standing(s.authority, s.basis, frozenset(map(element, s.elements)), s.expires)
                 for s in config.standing
             ),
             frozenset(config.gate.suffixes) or None,
@@ -528,16 +529,9 @@ policy = "icann-gtld"      # a shipped policy, or a .yaml file in this folder
 # database = "registrar.db"
 # domain = 'SELECT ...'
 
-# [[issuer]]               # whose tokens are believed
-# authority = "Police of Example"
-# iss = "https://id.police.example"
-# audience = "https://rdap.registrar.example"
-# algorithm = "EdDSA"
-# keys = "police.jwks"
-# requester = "law_enforcement"
-# assurance = "high"
-# purposes = ["criminalInvestigationAndDNSAbuseMitigation"]
-# bases = ["national_order", "court_order"]
+# [directory]              # who may ask: kept by `whoisgate authority`
+# audience = "https://rdap.registrar.example"  # what tokens must be for; else base_url
+# approvers = 2                 # one proposes an authority, another confirms it
 
 # [log]                    # the audit log
 # head = "/srv/elsewhere/head"  # another copy of the checkpoint, out of every backup
@@ -551,7 +545,7 @@ policy = "icann-gtld"      # a shipped policy, or a .yaml file in this folder
 # until = 2028-01-01T00:00:00Z
 # domain = "example.com"
 
-# [[standing]]             # an approval for every question of an authority on one basis
+# [[standing]]             # an approval for requesters that your own code vouches for
 # authority = "Police of Example"
 # basis = "national_order"
 # elements = ["registrant.name", "registrant.email"]

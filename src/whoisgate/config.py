@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from whoisgate.elements import ELEMENTS
 from whoisgate.errors import FormatTooNew, MalformedConfig
-from whoisgate.queries import Assurance, Jurisdiction, LegalBasis, Purpose, RequesterClass
+from whoisgate.queries import LegalBasis
 
 FOLDER_FORMAT = 2
 """The format number of the folder that `init` makes; newer code migrates it, older refuses."""
@@ -290,22 +290,17 @@ class KeySettings(_Table):
     operator_command: tuple[str, ...] = ()
 
 
-class IssuerSettings(_Table):
-    """``[[issuer]]``: whose tokens are believed, and with which assurance."""
+class DirectorySettings(_Table):
+    """``[directory]``: who may ask; `whoisgate authority` keeps it.
 
-    authority: str = Field(min_length=1, max_length=128)
-    iss: str
-    audience: str
-    algorithm: Literal["EdDSA", "ES256", "RS256"]
-    keys: Path
-    requester: RequesterClass
-    assurance: Assurance
-    purposes: frozenset[Purpose]
-    bases: frozenset[LegalBasis]
-    jurisdiction: Jurisdiction | None = None
-    country: str | None = None
-    leeway_s: int = Field(5, ge=0, le=300)
-    max_lifetime_s: int = Field(86_400, ge=60)
+    ``audience`` is what tokens must be for, without it the base URL. With two ``approvers`` one
+    person proposes an authority and another confirms it. ``signers`` are the public keys (JWK
+    files) of operators whose directories may be imported, by name.
+    """
+
+    audience: str | None = None
+    approvers: Literal[1, 2] = 1
+    signers: dict[str, Path] = {}
 
 
 class StandingSettings(_Table):
@@ -329,7 +324,7 @@ class Config(_Table):
     upstream: UpstreamSettings | None = None
     log: LogSettings = LogSettings()
     keys: KeySettings = KeySettings()
-    issuer: tuple[IssuerSettings, ...] = ()
+    directory: DirectorySettings = DirectorySettings()
     standing: tuple[StandingSettings, ...] = ()
     hold: tuple[HoldSettings, ...] = ()
 
@@ -356,6 +351,11 @@ def read_config(path: Path) -> Config:
         raise MalformedConfig(f"`{path}` cannot be read: {type(error).__name__}") from None
     except tomllib.TOMLDecodeError as error:
         raise MalformedConfig(f"`{path}` is no TOML: {error}") from None
+    if "issuer" in tables:
+        raise MalformedConfig(
+            f"`{path}`: expected no [[issuer]]: authorities stand in the directory, "
+            "see `whoisgate authority add --help`"
+        )
     number = tables.get("format")
     if isinstance(number, int) and number > FOLDER_FORMAT:
         raise FormatTooNew(f"expected folder format up to `{FOLDER_FORMAT}`, got `{number}`")

@@ -79,6 +79,8 @@ def drafted(
         if released
         else (),
         budget=None if released else budget,
+        authority=requester.authority,
+        listed=requester.listed,
         valid_until=requester.valid_until,
         sealed_until=datetime.combine(until, time.max, UTC) if until else None,
     )

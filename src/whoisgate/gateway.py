@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
 
 from whoisgate import app
-from whoisgate.config import IssuerSettings
-from whoisgate.errors import MalformedConfig, MissingKey
+from whoisgate.errors import LogUnavailable, MalformedConfig, WhoisgateError
 from whoisgate.gate import AsyncSource, Source
-from whoisgate.identity.bearer import Bearer
-from whoisgate.identity.issuer import Issuer
+from whoisgate.identity import Authenticator, Directory
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import serve as run
 from whoisgate.servers.settings import ServerSettings
 from whoisgate.servers.whois import WhoisServer
+from whoisgate.stores.settle import ACTIVE
+from whoisgate.stores.sqlite import SQLiteLog
 
 Address = tuple[str, int]
+
+REREAD_S: Final = 1.0
+"""How often the directory is read again."""
+
+STALE_S: Final = 5.0
+"""How old the directory may be that tells who asks."""
+
+_LOG = logging.getLogger("whoisgate")
 
 
 def serve(
@@ -37,10 +49,12 @@ def serve(
     gate = app.open_async(folder.path, source=source, allow_draft=allow_draft)
     settings = ServerSettings(folder.settings().rdap, config.rdap.trusted_proxies)
     log = folder.log()
+    directory = KeptDirectory(log, audience(folder), app.utc_now)
+    directory.read()
     answers = application(
         gate,
         settings,
-        Bearer(issuer(folder, each) for each in config.issuer),
+        Authenticator(directory),
         log.receipt,
         log.archived,
         folder.log_folder,
@@ -55,32 +69,53 @@ def serve(
         ready=ready,
         tls=folder.tls,
         reread=lambda: app.reread(folder.path, gate.log, gate.settings, allow_draft=allow_draft),
+        beside=[directory.keep],
     )
 
 
-def issuer(folder: app.Folder, settings: IssuerSettings) -> Issuer:
-    """An issuer with its keys read; raises `MissingKey` or `MalformedConfig`."""
-    try:
-        keys = (folder.path / settings.keys).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MissingKey(
-            f"expected the keys of `{settings.iss}` in `{settings.keys}`: {type(error).__name__}"
-        ) from None
-    return Issuer(
-        settings.authority,
-        settings.iss,
-        settings.audience,
-        settings.algorithm,
-        keys,
-        settings.requester,
-        settings.assurance,
-        settings.purposes,
-        settings.bases,
-        settings.jurisdiction,
-        settings.country,
-        settings.leeway_s,
-        settings.max_lifetime_s,
-    )
+class KeptDirectory:
+    """The directory as it stood at most `STALE_S` ago; nobody is known by an older one."""
+
+    def __init__(self, log: SQLiteLog, audience: str, clock: Callable[[], datetime]) -> None:
+        self._log, self._audience, self._clock = log, audience, clock
+        self._directory: Directory | None = None
+        self._entry: int | None = None
+        self._read_at = clock()
+
+    def __call__(self) -> Directory:
+        """The directory; raises `LogUnavailable` when it could not be read for too long."""
+        age = self._clock() - self._read_at
+        if self._directory is None or not abs(age) < timedelta(seconds=STALE_S):
+            raise LogUnavailable("the directory of authorities could not be read lately")
+        return self._directory
+
+    def read(self) -> None:
+        """Read what changed; blocks. Raises `LogUnavailable` or `MalformedAuthority`."""
+        now = self._clock()
+        if self._log.directory_entry() != self._entry:
+            listed = self._log.directory()
+            active = {
+                name: (held.record, held.entry)
+                for name, held in listed.authorities.items()
+                if held.state == ACTIVE
+            }
+            self._directory = Directory.of(active, self._audience, listed.barred)
+            self._entry = listed.entry
+        self._read_at = now
+
+    async def keep(self) -> None:
+        """Read it again and again; what fails is told and tried again."""
+        while True:
+            await asyncio.sleep(REREAD_S)
+            try:
+                await asyncio.to_thread(self.read)
+            except WhoisgateError as error:
+                _LOG.error("%s %s", error.code, error)
+
+
+def audience(folder: app.Folder) -> str:
+    """What tokens must be for."""
+    return folder.config.directory.audience or folder.config.gate.base_url
 
 
 def address(text: str) -> Address:

@@ -26,7 +26,7 @@ from whoisgate.formats import rdap, whois
 from whoisgate.policy.decide import Approved, Decision, Edition, Outcome, edition
 from whoisgate.policy.explain import explain
 from whoisgate.policy.model import Policy
-from whoisgate.queries import PUBLIC, Question, Requester
+from whoisgate.queries import PUBLIC, Question, Requester, Standing
 from whoisgate.records import Record
 from whoisgate.redact import (
     GatedView,
@@ -55,25 +55,6 @@ class Granted(NamedTuple):
 
     entry: int
     elements: frozenset[Element]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A standing approval from the operator's configuration."""
-
-    authority: str
-    basis: str
-    elements: frozenset[Element]
-    expires: datetime
-
-    def covers(self, question: Question, requester: Requester, now: datetime) -> bool:
-        """Whether it is for this authority and basis, and still valid."""
-        return (
-            requester.authority == self.authority
-            and question.basis is not None
-            and question.basis.value == self.basis
-            and now < self.expires
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +222,7 @@ class Middle:
         approved = Approved(
             frozenset(
                 e
-                for s in self.settings.standing
+                for s in (*self.settings.standing, *requester.standing)
                 if s.covers(allowed, requester, now)
                 for e in s.elements
             ),

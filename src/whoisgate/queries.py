@@ -116,6 +116,24 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A standing approval: for every question of an authority on one basis, until it expires."""
+
+    authority: str
+    basis: LegalBasis
+    elements: frozenset[Element]
+    expires: datetime
+
+    def covers(self, question: Question, requester: Requester, now: datetime) -> bool:
+        """Whether it is for this authority and basis, and still valid."""
+        return (
+            requester.authority == self.authority
+            and question.basis is self.basis
+            and now < self.expires
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Signed:
     """The requester's own signature over a question (RFC 9421): ``base`` is what was signed.
 
@@ -135,7 +153,7 @@ class Requester:
     ``person`` is a pseudonym that is stable within ``authority``. Empty ``purposes`` or ``bases``
     allow none. ``proved_by`` names the method (``bearer``, ``library`` …), never the credential.
     ``listed`` is the log entry under which the directory vouches for the authority, None where it
-    does not. ``signed`` is there when the question was signed.
+    does not; ``standing`` approves on its behalf. ``signed`` is there when the question was signed.
     """
 
     authority: str
@@ -149,6 +167,7 @@ class Requester:
     proved_by: str = "library"
     valid_until: datetime | None = None
     listed: int | None = None
+    standing: tuple[Standing, ...] = ()
     person_limits: Limits | None = None
     authority_limits: Limits | None = None
     signed: Signed | None = None

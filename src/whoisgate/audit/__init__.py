@@ -55,6 +55,11 @@ sizes ``from`` and ``to``, and of a change of ``key`` either ``{"old", "new", "b
 and the new one, each ended by LF) or ``{"retired": vkey}``. From the first on both keys may sign
 checkpoints, from the second on the retired one may not.
 
+**Directory.** An entry of kind ``authority`` puts a change of the directory of authorities in
+force (outcome ``active``, ``suspended`` or ``revoked``; ``barred`` or ``restored`` for one person),
+or has it wait for a second person (``proposed``). Its ``detail`` names the ``authority`` or the
+``person``, ``by`` whom and why, and the SHA-256 (hex) of the ``record``, which is in the envelope.
+
 **Seal.** A disclosure whose ``detail`` holds ``sealed_until`` (a date) is followed, before the
 end of that date, by an ``unseal`` of that ``entry`` or an ``extend`` to another date.
 
@@ -121,6 +126,6 @@ COMMITTED: Final = (
 
 HIDDEN_KINDS: Final = (
     *("disclosure", "refusal", "pending", "approval", "obligation", "opened"),
-    *("unseal", "extend"),
+    *("unseal", "extend", "authority"),
 )
 OPEN_KINDS: Final = ("inception", "policy", "key", "tally", "erasure", "recovery")

@@ -65,7 +65,45 @@ class Done:
     obligation: int
 
 
-Settlement: TypeAlias = Grant | NewKey | RetiredKey | Erased | Unsealed | Done
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the directory says of an authority from this entry on.
+
+    ``state`` is ``active``, ``suspended`` or ``revoked``; nobody asks for one that is not active.
+    """
+
+    name: str
+    record: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A change of the directory that waits for somebody else than ``by`` to confirm it."""
+
+    change: Listed
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A proposed change, in force from this entry on; ``by`` is not who proposed it."""
+
+    entry: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A requester's identity that may not ask from this entry on, or again may."""
+
+    identity: str
+    barred: bool
+
+
+Settlement: TypeAlias = (
+    Grant | NewKey | RetiredKey | Erased | Unsealed | Done | Listed | Proposed | Confirmed | Barred
+)
 """What an operator's entry changes beside itself."""
 
 
@@ -81,7 +119,8 @@ class Draft:
     is the pending entry whose grant this disclosure spends: the append fails with `ApprovalSpent`
     if it was used or ran out. ``budget`` is how many entries with a budget this requester may
     leave per UTC day: `BudgetSpent` beyond. ``valid_until`` is the credential's end, checked
-    again at the append (`CredentialRefused`).
+    again at the append, like the ``authority`` and what the directory ``listed`` of it
+    (`CredentialRefused`).
     """
 
     kind: str
@@ -98,4 +137,6 @@ class Draft:
     dues: tuple[Due, ...] = ()
     sealed_until: datetime | None = None
     budget: int | None = None
+    authority: str = ""
+    listed: int | None = None
     valid_until: datetime | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from whoisgate.identity.bearer import Bearer
-from whoisgate.identity.issuer import Issuer
+from whoisgate.identity.authenticator import Authenticator
+from whoisgate.identity.authority import Authority, Record
+from whoisgate.identity.directory import Directory
+from whoisgate.presented import Presented
 
-__all__ = ["Bearer", "Issuer"]
+__all__ = ["Authenticator", "Authority", "Directory", "Presented", "Record"]

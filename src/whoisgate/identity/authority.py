@@ -22,8 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from whoisgate.elements import ELEMENTS
-from whoisgate.errors import MalformedAuthority
+from whoisgate.elements import ELEMENTS, element
+from whoisgate.errors import CredentialRefused, MalformedAuthority
 from whoisgate.queries import (
     Assurance,
     Jurisdiction,
@@ -32,6 +32,7 @@ from whoisgate.queries import (
     Purpose,
     Requester,
     RequesterClass,
+    Standing,
 )
 
 
@@ -91,6 +92,9 @@ def _printable(text: str) -> str:
     return text
 
 
+Algorithm = Literal["EdDSA", "ES256", "RS256"]
+"""How an issuer signs; ``EdDSA`` is Ed25519 alone (RFC 8037; ``Ed25519`` in RFC 9864)."""
+
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Moment = Annotated[datetime, AfterValidator(_aware)]
 Thumbprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -110,7 +114,7 @@ class TokenProof(_Part):
 
     method: Literal["token"]
     iss: Line
-    algorithm: Literal["EdDSA", "ES256", "RS256"]
+    algorithm: Algorithm
     keys: dict[str, Any] | None = None
     keys_url: Annotated[str, AfterValidator(_https)] | None = None
     assurance: Assurance
@@ -252,12 +256,20 @@ class Authority:
         person: str,
         assurance: Assurance,
         proved_by: str,
+        now: datetime,
         *,
         valid_until: datetime | None = None,
         purposes: frozenset[Purpose] | None = None,
     ) -> Requester:
-        """Somebody of this authority; ``purposes`` narrows what the record allows."""
+        """Somebody of this authority; ``purposes`` narrows what the record allows.
+
+        Raises `CredentialRefused` outside of the record's validity, at ``now``.
+        """
         record = self.record
+        if record.valid_from is not None and now < record.valid_from:
+            raise CredentialRefused("the authority is not listed yet")
+        if record.valid_until is not None and record.valid_until <= now:
+            raise CredentialRefused("the authority is listed no more")
         ends = [end for end in (valid_until, record.valid_until) if end is not None]
         return Requester(
             record.authority,
@@ -271,6 +283,10 @@ class Authority:
             proved_by,
             min(ends, default=None),
             self.entry,
+            tuple(
+                Standing(record.authority, s.basis, frozenset(map(element, s.elements)), s.expires)
+                for s in record.standing
+            ),
             record.budget.person.limits(),
             record.budget.authority.limits(),
         )

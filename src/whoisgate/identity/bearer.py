@@ -1,7 +1,7 @@
 """Bearer tokens: a signed JWT (RFC 9068, RFC 7519) in, a `Requester` out.
 
-The token says who; the issuer's configuration says with which class and assurance, and pins the
-algorithm and the keys. Rules: nothing that a token says about keys or algorithms is followed; no
+The token says who; the directory says with which class and assurance, and pins the algorithm and
+the keys. Rules: nothing that a token says about keys or algorithms is followed; no
 claim but `iss` is read before the signature holds; what is unknown in the header is refused; a
 refusal tells an honest caller what to mend and nothing about other issuers. Tokens are bearer
 tokens: one that is stolen works until it expires, so issuers should let them live briefly.
@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 
-from whoisgate.errors import CredentialRefused, MalformedConfig
+from whoisgate.errors import CredentialRefused, MalformedAuthority
 from whoisgate.identity.issuer import Issuer
 from whoisgate.identity.strict_json import Claim, strict_object
 from whoisgate.queries import Purpose, Requester
@@ -48,14 +48,14 @@ class Bearer:
     """Verifies the tokens of these issuers.
 
     Verified tokens are remembered by SHA-256 for at most 60 s and never past their end. Meant for
-    one event loop; raises `MalformedConfig` when two issuers share an `iss`.
+    one event loop; raises `MalformedAuthority` when two issuers share an `iss`.
     """
 
     def __init__(self, issuers: Iterable[Issuer]) -> None:
         listed = tuple(issuers)
-        self._issuers: Mapping[str, Issuer] = {issuer.iss: issuer for issuer in listed}
+        self._issuers: Mapping[str, Issuer] = {issuer.proof.iss: issuer for issuer in listed}
         if len(self._issuers) != len(listed):
-            raise MalformedConfig("expected each `iss` in one [[issuer]] alone")
+            raise MalformedAuthority("expected each `iss` in one proof of one authority")
         self._held: dict[bytes, _Held] = {}
 
     def authenticate(self, token: str, now: datetime) -> Requester:
@@ -109,7 +109,7 @@ def _decoded(part: str) -> bytes:
 def _check_signature(
     issuer: Issuer, header: Mapping[str, Claim], message: bytes, signature: bytes
 ) -> None:
-    names, kind, kid = _NAMES[issuer.algorithm], header.get("typ"), header.get("kid")
+    names, kind, kid = _NAMES[issuer.proof.algorithm], header.get("typ"), header.get("kid")
     if header.get("alg") not in names:
         raise CredentialRefused(f"expected a token signed with `{names[0]}`")
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
@@ -142,17 +142,13 @@ def _requester(issuer: Issuer, claims: Mapping[str, Claim], now: datetime) -> Re
         raise CredentialRefused(f"expected a `sub` of 1 to `{MAX_SUBJECT}` characters")
     if not subject.isprintable():
         raise CredentialRefused("expected a `sub` of printable characters")
-    return Requester(
-        issuer.name,
+    return issuer.authority.requester(
         subject,
-        issuer.requester_class,
-        issuer.assurance,
-        _purposes(issuer, claims),
-        issuer.bases,
-        issuer.jurisdiction,
-        issuer.country,
+        issuer.proof.assurance,
         "bearer",
-        _end(issuer, claims, now),
+        now,
+        valid_until=_end(issuer, claims, now),
+        purposes=_purposes(claims),
     )
 
 
@@ -160,14 +156,16 @@ def _end(issuer: Issuer, claims: Mapping[str, Claim], now: datetime) -> datetime
     """When the token ends; checks `exp`, `iat` and `nbf` (RFC 7519 §4.1.4 to §4.1.6)."""
     exp, iat = _moment(claims, "exp"), _moment(claims, "iat")
     nbf = _moment(claims, "nbf") if "nbf" in claims else iat
-    soon = now + timedelta(seconds=issuer.leeway_s)
+    soon = now + timedelta(seconds=issuer.proof.leeway_s)
     # No leeway at the end: the gate and the log check the same moment again.
     if exp <= now:
         raise CredentialRefused("the token has expired")
     if max(iat, nbf) > soon:
         raise CredentialRefused("the token is not valid yet")
-    if exp - iat > timedelta(seconds=issuer.max_lifetime_s):
-        raise CredentialRefused(f"expected a token that lives at most `{issuer.max_lifetime_s}` s")
+    if exp - iat > timedelta(seconds=issuer.proof.max_lifetime_s):
+        raise CredentialRefused(
+            f"expected a token that lives at most `{issuer.proof.max_lifetime_s}` s"
+        )
     return exp
 
 
@@ -178,11 +176,11 @@ def _moment(claims: Mapping[str, Claim], name: str) -> datetime:
     return datetime.fromtimestamp(value, UTC)
 
 
-def _purposes(issuer: Issuer, claims: Mapping[str, Claim]) -> frozenset[Purpose]:
-    """The issuer's purposes, narrowed by the token's; RFC 9560 §3.1.5.1."""
+def _purposes(claims: Mapping[str, Claim]) -> frozenset[Purpose] | None:
+    """The purposes that the token allows, None where it says nothing; RFC 9560 §3.1.5.1."""
     if "rdap_allowed_purposes" not in claims:
-        return issuer.purposes
+        return None
     listed = claims["rdap_allowed_purposes"]
     if not isinstance(listed, list) or not all(isinstance(word, str) for word in listed):
         raise CredentialRefused("expected `rdap_allowed_purposes` as a list of words")
-    return frozenset(purpose for purpose in issuer.purposes if purpose.value in listed)
+    return frozenset(purpose for purpose in Purpose if purpose.value in listed)

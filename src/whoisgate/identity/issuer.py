@@ -1,26 +1,24 @@
 """Whose tokens are believed: `Issuer`, its pinned algorithm and its public keys.
 
-The operator's configuration says which class, assurance, purposes and legal bases an issuer's
-people have; their tokens only say who they are. Keys come from the operator alone: nothing is
-fetched, and a key that a token brings along is never looked at.
+The directory's record says which class, purposes and legal bases an issuer's people have, and what
+a token is worth; their tokens only say who they are. A key that a token brings along is never
+looked at.
 """
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
 
-from whoisgate.errors import MalformedConfig
+from whoisgate.errors import MalformedAuthority
+from whoisgate.identity.authority import Algorithm, Authority, TokenProof
 from whoisgate.identity.strict_json import Claim, strict_object
-from whoisgate.queries import Assurance, Jurisdiction, LegalBasis, Purpose, RequesterClass
-
-Algorithm = Literal["EdDSA", "ES256", "RS256"]
-"""How an issuer signs; ``EdDSA`` is Ed25519 alone (RFC 8037; ``Ed25519`` in RFC 9864)."""
 
 MIN_RSA_BITS: Final = 2048
 MAX_KEYS: Final = 32
@@ -29,35 +27,26 @@ _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """One issuer of bearer tokens, as the operator configured it.
+    """One issuer of tokens, which the directory lists as ``proof`` of ``authority``.
 
-    ``name`` is the authority that entries name. ``keys`` is a JWKS (RFC 7517 §5) of public keys;
-    those that do not fit ``algorithm`` are left out. A token must live at most
-    ``max_lifetime_s`` from `iat` to `exp`; ``leeway_s`` forgives a clock that runs ahead.
-    Raises `MalformedConfig` on private, symmetric, weak, ambiguous or missing keys.
+    ``audience`` is this server, and ``keys`` a JWKS (RFC 7517 §5) of public keys; those that do not
+    fit the proof's algorithm are left out. Raises `MalformedAuthority` on private, symmetric, weak,
+    ambiguous or missing keys.
     """
 
-    name: str
-    iss: str
+    authority: Authority
+    proof: TokenProof
     audience: str
-    algorithm: Algorithm
     keys: str
-    requester_class: RequesterClass
-    assurance: Assurance
-    purposes: frozenset[Purpose]
-    bases: frozenset[LegalBasis]
-    jurisdiction: Jurisdiction | None = None
-    country: str | None = None
-    leeway_s: int = 5
-    max_lifetime_s: int = 86_400
     by_kid: Mapping[str | None, Key] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not (self.name and self.iss and self.audience):
-            raise MalformedConfig("issuer: expected a name, an `iss` and an `audience`")
-        if self.requester_class is RequesterClass.PUBLIC:
-            raise MalformedConfig(f"issuer `{self.iss}`: the public has no credential")
         object.__setattr__(self, "by_kid", _by_kid(self))
+
+    @classmethod
+    def listed(cls, authority: Authority, proof: TokenProof, audience: str) -> Issuer:
+        """An issuer whose keys stand in the directory."""
+        return cls(authority, proof, audience, json.dumps(proof.keys))
 
     def key(self, kid: str | None) -> Key | None:
         """The key of this id; without an id the only key, if there is only one."""
@@ -67,25 +56,27 @@ class Issuer:
 
 
 def _by_kid(issuer: Issuer) -> Mapping[str | None, Key]:
-    where = f"keys of issuer `{issuer.iss}`"
+    where = f"keys of issuer `{issuer.proof.iss}`"
     try:
         listed = strict_object(issuer.keys).get("keys")
     except ValueError as error:
-        raise MalformedConfig(f"{where}: {error}") from None
+        raise MalformedAuthority(f"{where}: {error}") from None
     if not isinstance(listed, list) or not 0 < len(listed) <= MAX_KEYS:
-        raise MalformedConfig(f"{where}: expected a JWKS of 1 to `{MAX_KEYS}` keys")
+        raise MalformedAuthority(f"{where}: expected a JWKS of 1 to `{MAX_KEYS}` keys")
     found: dict[str | None, Key] = {}
     for member in listed:
         if not isinstance(member, dict) or _PRIVATE & member.keys():
-            raise MalformedConfig(f"{where}: expected public keys alone")
+            raise MalformedAuthority(f"{where}: expected public keys alone")
         kid = member.get("kid")
-        if not isinstance(kid, str | None) or (_fits(issuer.algorithm, member) and kid in found):
-            raise MalformedConfig(f"{where}: expected a `kid` of its own for each key")
-        if _fits(issuer.algorithm, member):
+        if not isinstance(kid, str | None) or (
+            _fits(issuer.proof.algorithm, member) and kid in found
+        ):
+            raise MalformedAuthority(f"{where}: expected a `kid` of its own for each key")
+        if _fits(issuer.proof.algorithm, member):
             found[kid] = _key(member, where)
     if not found or (None in found and len(found) > 1):
-        raise MalformedConfig(
-            f"{where}: expected keys for `{issuer.algorithm}`, told apart by `kid`"
+        raise MalformedAuthority(
+            f"{where}: expected keys for `{issuer.proof.algorithm}`, told apart by `kid`"
         )
     return found
 
@@ -107,9 +98,9 @@ def _key(member: Mapping[str, Claim], where: str) -> Key:
             warnings.simplefilter("ignore")
             key = JWKRegistry.import_key(cast("dict[str, str | list[str]]", dict(member)))
         if isinstance(key, RSAKey) and key.public_key.key_size < MIN_RSA_BITS:
-            raise MalformedConfig(f"{where}: expected RSA of `{MIN_RSA_BITS}` bits or more")
+            raise MalformedAuthority(f"{where}: expected RSA of `{MIN_RSA_BITS}` bits or more")
         if isinstance(key, OKPKey | ECKey | RSAKey):
             return key
     except (JoseError, ValueError, TypeError):
         pass  # what is wrong with a key is said without its numbers, below
-    raise MalformedConfig(f"{where}: expected keys as in RFC 7518 §6 or RFC 8037 §2")
+    raise MalformedAuthority(f"{where}: expected keys as in RFC 7518 §6 or RFC 8037 §2")

@@ -32,6 +32,7 @@ from whoisgate.errors import (
 from whoisgate.formats import disclosure_request, rdap
 from whoisgate.gate import Answer, AsyncGate
 from whoisgate.policy.decide import Outcome
+from whoisgate.presented import Presented
 from whoisgate.queries import PUBLIC, Question, Requester
 from whoisgate.servers import request
 from whoisgate.servers.faults import code, fault
@@ -73,10 +74,10 @@ _CLOSE: Final[Headers] = ((b"connection", b"close"),)
 
 
 class Authenticator(Protocol):
-    """Whatever tells who holds a bearer token."""
+    """Whatever tells who presents a request's credentials."""
 
-    def authenticate(self, token: str, now: datetime) -> Requester:
-        """The requester; raises `CredentialRefused`."""
+    def authenticate(self, presented: Presented, now: datetime) -> Requester:
+        """The requester; raises `CredentialRefused` or `CredentialRequired`."""
 
 
 class Reply(NamedTuple):
@@ -91,7 +92,7 @@ class Reply(NamedTuple):
 def application(  # noqa: PLR0917  wiring, done once
     gate: AsyncGate,
     settings: ServerSettings,
-    bearer: Authenticator,
+    authenticator: Authenticator,
     receipts: Receipts,
     policies: Policies,
     log_folder: Path,
@@ -102,7 +103,7 @@ def application(  # noqa: PLR0917  wiring, done once
     ``receipts`` gives the proof text for an entry, a token and a requester's identity, or raises
     `ReceiptNotFound`; ``policies`` gives an archived bundle by its digest. Both run in threads.
     """
-    return _Application(gate, settings, bearer, receipts, policies, log_folder, clock)
+    return _Application(gate, settings, authenticator, receipts, policies, log_folder, clock)
 
 
 class _Application:
@@ -110,13 +111,14 @@ class _Application:
         self,
         gate: AsyncGate,
         settings: ServerSettings,
-        bearer: Authenticator,
+        authenticator: Authenticator,
         receipts: Receipts,
         policies: Policies,
         log_folder: Path,
         clock: Callable[[], datetime],
     ) -> None:
-        self._gate, self._settings, self._bearer, self._clock = gate, settings, bearer, clock
+        self._gate, self._settings, self._clock = gate, settings, clock
+        self._authenticator = authenticator
         self._not_ready_until: datetime | None = None
         self._pages = Pages(
             settings, receipts, policies, log_folder, self._identified, self._ready_for_gated
@@ -215,25 +217,24 @@ class _Application:
 
     def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
         """Who asks; the public, if nothing is said that only somebody known may say."""
-        return self._known(scope, said, now) if said.beyond_public else PUBLIC
+        return self._known(scope, now) if said.beyond_public else PUBLIC
 
-    def _known(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
+    def _known(self, scope: Scope, now: datetime) -> Requester:
         """Who holds the credential, read only where nobody could read along."""
         if not request.confidential(scope, self._settings.networks):
             self._gate.count("clear_text")
             raise ClearText("expected TLS, a trusted proxy, or loopback")
-        if not said.authorization:
-            self._gate.count("credential_required")
-            raise CredentialRequired("expected `Authorization: Bearer`")
         try:
-            return self._bearer.authenticate(request.bearer_token(said.authorization), now)
-        except CredentialRefused:
-            self._gate.count("credential_refused")
+            presented = request.presented(scope, self._settings.base_url)
+            return self._authenticator.authenticate(presented, now)
+        except (CredentialRefused, CredentialRequired) as error:
+            refused = isinstance(error, CredentialRefused)
+            self._gate.count("credential_refused" if refused else "credential_required")
             raise
 
     def _identified(self, scope: Scope) -> str:
         """The identity of who asks for a page that needs one."""
-        return self._known(scope, request.read(scope), self._clock()).identity
+        return self._known(scope, self._clock()).identity
 
     def _ready_for_gated(self) -> bool:
         """Whether no append has failed lately; reads the log as well."""

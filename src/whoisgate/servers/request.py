@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, cast
 from urllib.parse import parse_qsl
 
-from whoisgate.errors import CredentialRefused, MalformedQuestion
+from whoisgate.errors import MalformedQuestion
+from whoisgate.presented import Presented
 from whoisgate.servers.places import among, parsed
 from whoisgate.servers.settings import Network
 
@@ -73,14 +74,15 @@ def confidential(scope: Scope, proxies: tuple[Network, ...]) -> bool:
     return address is not None and address.is_loopback and forwarded in {(), (b"https",)}
 
 
-def bearer_token(authorization: tuple[bytes, ...]) -> str:
-    """The token of the one `Authorization` line (RFC 6750 §2.1); raises `CredentialRefused`."""
-    if len(authorization) != 1:
-        raise CredentialRefused("expected one `Authorization` line")
-    scheme, _, token = authorization[0].decode("latin-1").strip(" \t").partition(" ")
-    if scheme.lower() != "bearer":
-        raise CredentialRefused("expected `Authorization: Bearer`")
-    return token.strip(" ")
+def presented(scope: Scope, base_url: str) -> Presented:
+    """What the request brings along to prove who asks."""
+    raw, query = cast("bytes", scope["raw_path"]), cast("bytes", scope["query_string"])
+    target = raw + b"?" + query if query else raw
+    return Presented(
+        cast("str", scope["method"]),
+        base_url.rstrip("/") + target.decode("latin-1"),
+        tuple(cast("Headers", scope["headers"])),
+    )
 
 
 def combined(disclosure: tuple[bytes, ...]) -> str:

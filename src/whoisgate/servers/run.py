@@ -13,7 +13,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -65,11 +65,12 @@ def serve(
     ready: Callable[[dict[str, str]], None],
     tls: tuple[Path, Path] | None = None,
     reread: Callable[[], Settings] | None = None,
+    beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain and close the gate.
 
     At SIGHUP the gate adopts what ``reread`` gives, which runs in a thread; if it raises, all stays
-    as it is. Either is told to the operator's log.
+    as it is. Either is told to the operator's log. Each of ``beside`` runs for as long as the servers do.
     ``ready`` gets the addresses, ``rdap`` as a URL and ``whois`` as HOST:PORT, when both accept.
     ``tls`` is certificate chain and key (PEM). Raises `PortTaken` or `MissingKey`.
     """
@@ -86,6 +87,7 @@ def serve(
             ready=ready,
             tls=tls,
             reread=reread,
+            beside=beside,
             signals=True,
         )
     )
@@ -101,6 +103,7 @@ async def run(
     ready: Callable[[dict[str, str]], None],
     tls: tuple[Path, Path] | None = None,
     reread: Callable[[], Settings] | None = None,
+    beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
     signals: bool = False,
     stopping: asyncio.Event | None = None,
 ) -> None:
@@ -114,17 +117,17 @@ async def run(
             http = _HTTPServer(_config(app, whois.settings, tls))
             await whois.start(whois_socket)
             serving = asyncio.create_task(http.serve([rdap_socket]))
-            beside: list[asyncio.Task[None]] = []
+            tasks = [asyncio.create_task(each()) for each in beside]
             stop, again = stopping or asyncio.Event(), asyncio.Event()
             caught = {signal.SIGTERM: stop, signal.SIGINT: stop}
             if reread is not None:
                 caught[signal.SIGHUP] = again
-                beside.append(asyncio.create_task(_adopt(gate, reread, again)))
+                tasks.append(asyncio.create_task(_adopt(gate, reread, again)))
             await _first(serving, http.accepting)
             with _set_by_signals(caught if signals else {}):
                 ready(addresses)
                 await _first(serving, stop)
-                for task in beside:
+                for task in tasks:
                     task.cancel()
                 http.should_exit = True
                 await asyncio.gather(serving, whois.stop())

@@ -10,14 +10,18 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from functools import singledispatch
-from typing import Final
+from typing import Final, NamedTuple
 
 from whoisgate.audit.draft import (
+    Barred,
+    Confirmed,
     Done,
     Draft,
     Erased,
     Grant,
+    Listed,
     NewKey,
+    Proposed,
     RetiredKey,
     Settlement,
     Unsealed,
@@ -40,6 +44,8 @@ def settlements(
     """
     if draft.valid_until is not None and draft.valid_until <= now:
         raise CredentialRefused("the credential ended before the entry was logged")
+    if draft.requester:
+        _admit(database, tags, draft)
     statements: list[Statement] = []
     if draft.budget is not None:
         statements += _debit(database, tags, draft, draft.budget, now)
@@ -47,7 +53,7 @@ def settlements(
         approval = (draft.uses, tags.tag("question", draft.question))
         statements.append(_use(database, approval, index, now))
     if draft.settles is not None:
-        statements += _settle(draft.settles, database, index, now)
+        statements += _settle(draft.settles, _At(database, tags, index, now))
     if draft.kind == "pending":
         question = tags.tag("question", draft.question)
         statements.append((
@@ -68,6 +74,24 @@ def settlements(
 
 NOTICE: Final = "notify_registrant"
 """The duty that waits for a seal's end."""
+
+
+def _admit(database: sqlite3.Connection, tags: Tags, draft: Draft) -> None:
+    """Refuse whoever may not ask any more; an authority that is not listed has nobody to revoke."""
+    row = database.execute(
+        "SELECT entry, state FROM authority WHERE name = ?", (draft.authority,)
+    ).fetchone()
+    if row is not None and row[1] != ACTIVE:
+        raise CredentialRefused(f"the authority is {row[1]}")
+    if draft.listed is not None and (row is None or row[0] != draft.listed):
+        raise CredentialRefused("what the directory says of the authority has changed; ask again")
+    person = (tags.tag("requester", draft.requester),)
+    if database.execute("SELECT 1 FROM barred WHERE requester = ? AND barred", person).fetchone():
+        raise CredentialRefused("this person may not ask at present")
+
+
+ACTIVE: Final = "active"
+"""The state of an authority for which people may ask."""
 
 
 def _debit(
@@ -98,69 +122,68 @@ def _use(
     return "UPDATE pending SET used_by = ? WHERE idx = ?", (index, approval[0])
 
 
+class _At(NamedTuple):
+    """Where an entry stands."""
+
+    database: sqlite3.Connection
+    tags: Tags
+    index: int
+    now: datetime
+
+
 @singledispatch
-def _settle(
-    settles: Settlement, _database: sqlite3.Connection, _index: int, _now: datetime
-) -> list[Statement]:
+def _settle(settles: Settlement, _at: _At) -> list[Statement]:
     raise TypeError(f"expected what an entry settles, got `{type(settles).__name__}`")
 
 
 @_settle.register
-def _grant(
-    grant: Grant, database: sqlite3.Connection, index: int, _now: datetime
-) -> list[Statement]:
-    if not database.execute(
+def _grant(grant: Grant, at: _At) -> list[Statement]:
+    if not at.database.execute(
         "SELECT 1 FROM pending WHERE idx = ? AND granted_by IS NULL", (grant.entry,)
     ).fetchone():
         raise UnknownEntry(f"expected a question that waits for approval, got `{grant.entry}`")
     elements, expires = " ".join(grant.elements), to_us(grant.expires)
     return [(
         "UPDATE pending SET granted_by = ?, elements = ?, expires = ? WHERE idx = ?",
-        (index, elements, expires, grant.entry),
+        (at.index, elements, expires, grant.entry),
     )]  # fmt: skip
 
 
 @_settle.register
-def _done(done: Done, database: sqlite3.Connection, _index: int, now: datetime) -> list[Statement]:
-    if not database.execute(
+def _done(done: Done, at: _At) -> list[Statement]:
+    if not at.database.execute(
         "SELECT 1 FROM obligation WHERE id = ? AND done_at IS NULL", (done.obligation,)
     ).fetchone():
         raise UnknownEntry(f"expected an obligation still to be done, got `{done.obligation}`")
-    return [("UPDATE obligation SET done_at = ? WHERE id = ?", (to_us(now), done.obligation))]
+    return [("UPDATE obligation SET done_at = ? WHERE id = ?", (to_us(at.now), done.obligation))]
 
 
 @_settle.register
-def _new_key(
-    new: NewKey, database: sqlite3.Connection, index: int, _now: datetime
-) -> list[Statement]:
-    if database.execute("SELECT 1 FROM signer WHERE vkey = ?", (new.vkey,)).fetchone():
+def _new_key(new: NewKey, at: _At) -> list[Statement]:
+    if at.database.execute("SELECT 1 FROM signer WHERE vkey = ?", (new.vkey,)).fetchone():
         raise UnknownEntry(f"expected a key that never signed, got `{new.vkey}`")
-    return [("INSERT INTO signer VALUES (?, ?, NULL)", (new.vkey, index))]
+    return [("INSERT INTO signer VALUES (?, ?, NULL)", (new.vkey, at.index))]
 
 
 @_settle.register
-def _retired_key(
-    old: RetiredKey, database: sqlite3.Connection, index: int, _now: datetime
-) -> list[Statement]:
-    signing = database.execute("SELECT vkey FROM signer WHERE retired_by IS NULL").fetchall()
+def _retired_key(old: RetiredKey, at: _At) -> list[Statement]:
+    signing = at.database.execute("SELECT vkey FROM signer WHERE retired_by IS NULL").fetchall()
     if (old.vkey,) not in signing or len(signing) == 1:
         raise UnknownEntry(f"expected a key beside another that signs, got `{old.vkey}`")
-    return [("UPDATE signer SET retired_by = ? WHERE vkey = ?", (index, old.vkey))]
+    return [("UPDATE signer SET retired_by = ? WHERE vkey = ?", (at.index, old.vkey))]
 
 
 @_settle.register
-def _erased(
-    erased: Erased, database: sqlite3.Connection, index: int, _now: datetime
-) -> list[Statement]:
+def _erased(erased: Erased, at: _At) -> list[Statement]:
     for entry in erased.entries:
-        if not database.execute("SELECT 1 FROM vault WHERE idx = ?", (entry,)).fetchone():
+        if not at.database.execute("SELECT 1 FROM vault WHERE idx = ?", (entry,)).fetchone():
             raise UnknownEntry(f"no envelope of entry `{entry}`")
     tables = ("vault", "pending", "obligation", "sealed")
     return [
         statement
         for entry in erased.entries
         for statement in (
-            ("INSERT INTO erased (idx, erased_by) VALUES (?, ?)", (entry, index)),
+            ("INSERT INTO erased (idx, erased_by) VALUES (?, ?)", (entry, at.index)),
             *((f"DELETE FROM {table} WHERE idx = ?", (entry,)) for table in tables),  # noqa: S608  names of our own
         )
     ]
@@ -172,19 +195,69 @@ _WAIT: Final = (
 
 
 @_settle.register
-def _unsealed(
-    unsealed: Unsealed, database: sqlite3.Connection, index: int, now: datetime
-) -> list[Statement]:
+def _unsealed(unsealed: Unsealed, at: _At) -> list[Statement]:
     entry, until = unsealed.entry, unsealed.until
-    if not database.execute(
+    if not at.database.execute(
         "SELECT 1 FROM sealed WHERE idx = ? AND opened_by IS NULL", (entry,)
     ).fetchone():
         raise UnknownEntry(f"expected a sealed entry, got `{entry}`")
     if until is None:
-        return [("UPDATE sealed SET opened_by = ? WHERE idx = ?", (index, entry))]
-    if until <= now:
+        return [("UPDATE sealed SET opened_by = ? WHERE idx = ?", (at.index, entry))]
+    if until <= at.now:
         raise ValueError("expected a date to come")
     return [
         ("UPDATE sealed SET until = ? WHERE idx = ?", (to_us(until), entry)),
         (_WAIT, (to_us(until), entry, NOTICE)),
     ]
+
+
+_LIST: Final = (
+    "INSERT INTO authority (name, record, state, entry) VALUES (?, ?, ?, ?) ON CONFLICT (name)"
+    " DO UPDATE SET record = excluded.record, state = excluded.state, entry = excluded.entry"
+)
+
+
+@_settle.register
+def _listed(listed: Listed, at: _At) -> list[Statement]:
+    return _put(listed.name, listed.record, listed.state, at)
+
+
+def _put(name: str, record: str, state: str, at: _At) -> list[Statement]:
+    return [
+        (_LIST, (name, record, state, at.index)),
+        # What was proposed before this change would take it back.
+        ("DELETE FROM proposal WHERE name = ?", (name,)),
+    ]
+
+
+@_settle.register
+def _proposed(proposed: Proposed, at: _At) -> list[Statement]:
+    change = proposed.change
+    return [(
+        "INSERT INTO proposal (idx, name, record, state, by) VALUES (?, ?, ?, ?, ?)",
+        (at.index, change.name, change.record, change.state, proposed.by),
+    )]  # fmt: skip
+
+
+@_settle.register
+def _confirmed(confirmed: Confirmed, at: _At) -> list[Statement]:
+    row = at.database.execute(
+        "SELECT name, record, state, by FROM proposal WHERE idx = ?", (confirmed.entry,)
+    ).fetchone()
+    if row is None:
+        raise UnknownEntry(f"expected a proposed change, got `{confirmed.entry}`")
+    if row[3] == confirmed.by:
+        raise UnknownEntry(f"expected somebody else than `{confirmed.by}`, who proposed it")
+    return _put(*row[:3], at)
+
+
+_BAR: Final = (
+    "INSERT INTO barred (requester, entry, barred) VALUES (?, ?, ?) ON CONFLICT (requester)"
+    " DO UPDATE SET entry = excluded.entry, barred = excluded.barred"
+)
+
+
+@_settle.register
+def _barred(person: Barred, at: _At) -> list[Statement]:
+    tag = at.tags.tag("requester", person.identity)
+    return [(_BAR, (tag, at.index, person.barred))]

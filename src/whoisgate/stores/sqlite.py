@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from copy import copy
@@ -86,6 +86,15 @@ class Opened(NamedTuple):
 
     fields: Mapping[str, JSON]
     sealed: Mapping[str, JSON]
+
+
+class Listings(NamedTuple):
+    """The directory of authorities up to an entry: what is listed, what waits, who is barred."""
+
+    entry: int
+    authorities: Mapping[str, tables.Listing]
+    proposals: Sequence[tables.Proposal]
+    barred: Callable[[str], bool]
 
 
 class ObligationDue(NamedTuple):
@@ -298,6 +307,24 @@ class SQLiteLog:
                 if by in gone:
                     gone.add(entry)
         return sorted(gone - chosen)
+
+    def directory_entry(self) -> int:
+        """The newest entry that changed the directory of authorities; -1 while it is empty."""
+        with self._reading() as database:
+            return tables.directory_entry(database)
+
+    def directory(self) -> Listings:
+        """The directory as it stands."""
+        with self._reading() as database:
+            database.execute("BEGIN")
+            try:
+                entry = tables.directory_entry(database)
+                listed, tags = tables.authorities(database), tables.barred(database)
+                waiting = tables.proposals(database)
+            finally:
+                database.execute("ROLLBACK")
+        tag = self._ledger.tags.tag
+        return Listings(entry, listed, waiting, lambda identity: tag("requester", identity) in tags)
 
     def signing(self) -> tuple[str, ...]:
         """The vkeys that sign the log now, the newest first."""

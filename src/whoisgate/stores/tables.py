@@ -63,7 +63,10 @@ CREATE TABLE sealed (idx INTEGER PRIMARY KEY, until INTEGER NOT NULL, opened_by 
 _SINCE_3: Final = """
 CREATE TABLE authority (name TEXT PRIMARY KEY, record TEXT NOT NULL, entry INTEGER NOT NULL,
     state TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE barred (requester BLOB PRIMARY KEY, entry INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE proposal (idx INTEGER PRIMARY KEY, name TEXT NOT NULL, record TEXT NOT NULL,
+    state TEXT NOT NULL, by TEXT NOT NULL);
+CREATE TABLE barred (requester BLOB PRIMARY KEY, entry INTEGER NOT NULL,
+    barred INTEGER NOT NULL) WITHOUT ROWID;
 """
 _MIGRATE: Final = {1: _SINCE_2, 2: _SINCE_3}
 """What each format lacks of the next."""
@@ -232,6 +235,52 @@ def signing(database: sqlite3.Connection) -> tuple[str, ...]:
 def signers(database: sqlite3.Connection) -> tuple[str, ...]:
     """The vkeys that ever signed the log."""
     return tuple(vkey for (vkey,) in database.execute("SELECT vkey FROM signer"))
+
+
+class Listing(NamedTuple):
+    """An authority as listed: the record's text, its state, and the entry that put it there."""
+
+    record: str
+    state: str
+    entry: int
+
+
+class Proposal(NamedTuple):
+    """A change of the directory that waits for a second person."""
+
+    entry: int
+    name: str
+    record: str
+    state: str
+    by: str
+
+
+def directory_entry(database: sqlite3.Connection) -> int:
+    """The newest entry that changed the directory; -1 while it is empty."""
+    (entry,) = database.execute(
+        "SELECT max(coalesce((SELECT max(entry) FROM authority), -1),"
+        " coalesce((SELECT max(entry) FROM barred), -1))"
+    ).fetchone()
+    return int(entry)
+
+
+def authorities(database: sqlite3.Connection) -> dict[str, Listing]:
+    """What the directory lists, by name."""
+    rows = database.execute("SELECT name, record, state, entry FROM authority ORDER BY name")
+    return {name: Listing(*listed) for name, *listed in rows}
+
+
+def barred(database: sqlite3.Connection) -> frozenset[bytes]:
+    """The tags of those who may not ask."""
+    return frozenset(
+        tag for (tag,) in database.execute("SELECT requester FROM barred WHERE barred")
+    )
+
+
+def proposals(database: sqlite3.Connection) -> list[Proposal]:
+    """The changes that wait, oldest first."""
+    rows = database.execute("SELECT idx, name, record, state, by FROM proposal ORDER BY idx")
+    return [Proposal(*row) for row in rows]
 
 
 def to_shred(database: sqlite3.Connection) -> list[int]:

@@ -1,0 +1,81 @@
+"""The directory of authorities as it stands: which proof speaks for whom, and who is barred.
+
+A `Directory` never changes; a change of an authority makes another. The log's database keeps it,
+so that an append sees every change that was logged before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from whoisgate.errors import CredentialRefused, MalformedAuthority
+from whoisgate.identity.authority import (
+    Authority,
+    CertificateProof,
+    Record,
+    SignatureProof,
+    TokenProof,
+)
+from whoisgate.identity.issuer import Issuer
+from whoisgate.queries import Requester
+
+
+class Directory:
+    """The authorities in force, for a server whose tokens are for ``audience``.
+
+    ``barred`` tells whether the person of this `Requester.identity` is. Raises `MalformedAuthority`
+    when two proofs claim one issuer or one key.
+    """
+
+    def __init__(
+        self,
+        authorities: Iterable[Authority],
+        audience: str,
+        barred: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self.authorities = tuple(authorities)
+        self.audience, self._barred = audience, barred
+        self.issuers: dict[str, Issuer] = {}
+        self.fetched: dict[str, tuple[Authority, TokenProof]] = {}
+        """By issuer, those whose keys are fetched."""
+        self.certificates: list[tuple[Authority, CertificateProof]] = []
+        self.signatures: list[tuple[Authority, SignatureProof]] = []
+        for authority in self.authorities:
+            for proof in authority.record.proof:
+                self._take(authority, proof)
+
+    @classmethod
+    def of(
+        cls,
+        records: Mapping[str, tuple[str, int]],
+        audience: str,
+        barred: Callable[[str], bool] = lambda _: False,
+    ) -> Directory:
+        """From the records' texts and the entries that put them in force, by name."""
+        authorities = (
+            Authority(Record.of(json.loads(text), name), entry)
+            for name, (text, entry) in records.items()
+        )
+        return cls(authorities, audience, barred)
+
+    def admit(self, requester: Requester) -> Requester:
+        """The requester, if not barred; raises `CredentialRefused`."""
+        if self._barred(requester.identity):
+            raise CredentialRefused("this person may not ask at present")
+        return requester
+
+    def _take(
+        self, authority: Authority, proof: TokenProof | CertificateProof | SignatureProof
+    ) -> None:
+        if isinstance(proof, TokenProof):
+            if proof.iss in self.issuers or proof.iss in self.fetched:
+                raise MalformedAuthority(f"expected `{proof.iss}` to speak for one authority")
+            if proof.keys_url is None:
+                self.issuers[proof.iss] = Issuer.listed(authority, proof, self.audience)
+            else:
+                self.fetched[proof.iss] = authority, proof
+        elif isinstance(proof, CertificateProof):
+            self.certificates.append((authority, proof))
+        else:
+            self.signatures.append((authority, proof))
