@@ -25,6 +25,7 @@ from whoisgate.elements import CONTACT_FIELDS, ELEMENTS, ROLES, contact_elements
 from whoisgate.formats import offline, rdap
 from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 from whoisgate.gate import AsyncGate, Gate
+from whoisgate.entries import Allowance
 from whoisgate.middle import Granted, Settings
 from whoisgate.policy.decide import Approved
 from whoisgate.policy.files import shipped
@@ -145,8 +146,12 @@ class Desk:
     def __init__(self, policy):
         on = frozenset(p.switch for r in policy.rules for p in r.in_force if p.switch)
         elements = frozenset(ELEMENTS[f"registrant.{f}"] for f in ("name", "email", "street"))
-        self.standing = Standing("Police", LegalBasis.NATIONAL_ORDER, elements, NOW.replace(year=2099))
-        settings = Settings(policy, RELAY, SHOWN, on, (self.standing,), refusals_per_day=1 << 40)
+        self.standing = Standing(
+            "Police", LegalBasis.NATIONAL_ORDER, elements, NOW.replace(year=2099)
+        )
+        settings = Settings(
+            policy, RELAY, SHOWN, on, (self.standing,), allowance=Allowance(1 << 40)
+        )
         served, clock = ServerSettings(SHOWN), lambda: NOW
         self.policy, self.one, self.later, self.tokens = policy, One(), AsyncOne(), Tokens()
         self.log = Ledger()

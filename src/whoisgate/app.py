@@ -32,8 +32,10 @@ from cryptography.hazmat.primitives.serialization import (
 from whoisgate.audit.draft import JSON, Done, Draft, Grant
 from whoisgate.audit.note import Signer
 from whoisgate.audit.receipt import Receipt
+from whoisgate.conduct import Thresholds
 from whoisgate.config import FOLDER_FORMAT, Config, read_config
 from whoisgate.elements import element
+from whoisgate.entries import Allowance
 from whoisgate.errors import (
     DraftPolicy,
     FolderExists,
@@ -129,7 +131,17 @@ class Folder:
                 for s in config.standing
             ),
             frozenset(config.gate.suffixes) or None,
-            config.gate.refusals_per_day,
+            Allowance(
+                config.gate.refusals_per_day,
+                config.budget.person.limits(),
+                config.budget.authority.limits(),
+                Thresholds(
+                    config.conduct.names_per_hour,
+                    config.conduct.names_per_day,
+                    config.conduct.run_per_day,
+                    config.conduct.habit_days,
+                ),
+            ),
             config.gate.cache_s,
             seal_at_most_days=config.log.seal_at_most_days,
         )  # fmt: skip
@@ -532,6 +544,10 @@ policy = "icann-gtld"      # a shipped policy, or a .yaml file in this folder
 # [directory]              # who may ask: kept by `whoisgate authority`
 # audience = "https://rdap.registrar.example"  # what tokens must be for; else base_url
 # approvers = 2                 # one proposes an authority, another confirms it
+
+# [budget]                 # persons disclosed at most, where the directory says nothing else
+# person = {{hour = 200, day = 1000, month = 5000}}
+# authority = {{day = 5000, month = 50000}}
 
 # [log]                    # the audit log
 # head = "/srv/elsewhere/head"  # another copy of the checkpoint, out of every backup

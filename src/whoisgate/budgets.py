@@ -65,9 +65,7 @@ class Quota(NamedTuple):
     ends: datetime
 
 
-def charged(
-    holder: Holder, limits: Limits, before: Account, after: Account
-) -> tuple[Quota, ...]:
+def charged(holder: Holder, limits: Limits, before: Account, after: Account) -> tuple[Quota, ...]:
     """What is left once the account is ``after``; raises `PersonsSpent` where that is too much.
 
     ``before`` is the account at the same moment. Who discloses nobody new is never refused,

@@ -56,6 +56,9 @@ class Judgement(NamedTuple):
     reasons: tuple[str, ...]
 
 
+CALM: Final = Judgement(Verdict.CALM, ())
+
+
 class Habit(NamedTuple):
     """At which hours of the day somebody asks.
 

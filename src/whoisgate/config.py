@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from whoisgate.elements import ELEMENTS
 from whoisgate.errors import FormatTooNew, MalformedConfig
-from whoisgate.queries import LegalBasis
+from whoisgate.queries import LegalBasis, Limits
 
 FOLDER_FORMAT = 2
 """The format number of the folder that `init` makes; newer code migrates it, older refuses."""
@@ -69,6 +69,12 @@ NetworkText = Annotated[str, AfterValidator(_network)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
 QueryLine = Annotated[str, AfterValidator(_query)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
+
+
+def _ascending(steps: tuple[int, int, int]) -> tuple[int, int, int]:
+    if sorted(steps) != list(steps):
+        raise ValueError("expected three numbers, none below the one before")
+    return steps
 
 
 class _Table(BaseModel):
@@ -303,6 +309,49 @@ class DirectorySettings(_Table):
     signers: dict[str, Path] = {}
 
 
+class LimitsSettings(_Table):
+    """Persons disclosed in one UTC hour, day and calendar month."""
+
+    hour: int | None = Field(None, ge=0)
+    day: int | None = Field(None, ge=0)
+    month: int | None = Field(None, ge=0)
+
+    def limits(self) -> Limits:
+        """The same, as the gate counts them."""
+        return Limits(self.hour, self.day, self.month)
+
+
+class BudgetSettings(_Table):
+    """``[budget]``: persons disclosed to one person and to one authority, at most.
+
+    A person disclosed is a contact role of a domain, counted once in the UTC hour, day and calendar
+    month. They hold where the directory's record of the authority has no limit of its own.
+    """
+
+    person: LimitsSettings = LimitsSettings(hour=200, day=1000, month=5000)
+    authority: LimitsSettings = LimitsSettings(day=5000, month=50_000)
+
+
+Steps = Annotated[
+    tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]],
+    AfterValidator(_ascending),
+]
+
+
+class ConductSettings(_Table):
+    """``[conduct]``: from how many on a question is flagged, needs a second approver, is stopped.
+
+    ``names_per_hour`` and ``names_per_day`` count the domains that one person asked about in the
+    UTC hour and day; ``run_per_day`` those that differ in their digits alone. Somebody who has
+    asked on ``habit_days`` days is flagged for an hour of the day that is new.
+    """
+
+    names_per_hour: Steps = (30, 100, 300)
+    names_per_day: Steps = (100, 300, 1000)
+    run_per_day: Steps = (5, 20, 100)
+    habit_days: int = Field(10, ge=1)
+
+
 class StandingSettings(_Table):
     """``[[standing]]``: an approval that holds for every question of an authority on a basis."""
 
@@ -325,6 +374,8 @@ class Config(_Table):
     log: LogSettings = LogSettings()
     keys: KeySettings = KeySettings()
     directory: DirectorySettings = DirectorySettings()
+    budget: BudgetSettings = BudgetSettings()
+    conduct: ConductSettings = ConductSettings()
     standing: tuple[StandingSettings, ...] = ()
     hold: tuple[HoldSettings, ...] = ()
 

@@ -24,6 +24,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from whoisgate.accounts import Settled
 from whoisgate.audit.draft import Draft
 from whoisgate.audit.entry import SealedEntry, seal
 from whoisgate.audit.envelope import (
@@ -39,8 +40,9 @@ from whoisgate.audit.proof import receipt, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.tree import Grown, grow
 from whoisgate.audit.verify import leaf_hash
+from whoisgate.budgets import Quota
 from whoisgate.errors import ClockBehind, DiskFull, LogUnavailable, MissingKey, WhoisgateError
-from whoisgate.stores import shred, tables
+from whoisgate.stores import book, shred, tables
 from whoisgate.stores.publish import Published
 from whoisgate.stores.settle import settlements
 from whoisgate.stores.signing import SigningKeys
@@ -85,6 +87,7 @@ class _Line:
     sealed: SealedEntry
     token: bytes
     shred: bytes
+    quotas: tuple[Quota, ...]
 
 
 @dataclass(slots=True)
@@ -168,14 +171,14 @@ class Sequencer:
         for at, draft in enumerate(drafts):
             own = random[at * _RANDOM_BYTES : (at + 1) * _RANDOM_BYTES]
             try:
-                statements = settlements(
+                settled, statements = settlements(
                     self._database,
                     ledger.tags,
                     draft,
                     head.edge.size + len(batch.lines),
                     logged_at,
                 )
-                line = self._line(batch, draft, own)
+                line = self._line(batch, settled, own)
             except (WhoisgateError, ValueError, TypeError, OverflowError) as error:
                 batch.outcomes.append(error)
                 continue
@@ -184,9 +187,12 @@ class Sequencer:
                 self._database.execute(*statement)
             batch.lines.append(line)
             batch.outcomes.append(line)
+        if batch.lines:
+            book.prune(self._database, tables.to_us(logged_at))
         return batch
 
-    def _line(self, batch: _Batch, draft: Draft, random: bytes) -> _Line:
+    def _line(self, batch: _Batch, settled: Settled, random: bytes) -> _Line:
+        draft = settled.draft
         secret = random[NONCE_BYTES : NONCE_BYTES + SHRED_BYTES]
         sealed = seal(
             draft,
@@ -197,7 +203,7 @@ class Sequencer:
             shred=secret,
             epoch_key=batch.epoch.key,
         )
-        return _Line(draft, sealed, random[-TOKEN_BYTES:], secret)
+        return _Line(draft, sealed, random[-TOKEN_BYTES:], secret, settled.quotas)
 
     def _epoch_at(self, logged_at: datetime) -> _Epoch:
         name = f"{logged_at:%Y-%m-%dT%HZ}/{self._node}"
@@ -257,7 +263,7 @@ def _receipts(batch: _Batch, grown: Grown, signer: Signer) -> list[Receipt | Exc
     return [
         line
         if isinstance(line, Exception)
-        else receipt(line.draft, line.sealed, next(places), note, line.token)
+        else receipt(line.draft, line.sealed, next(places), note, line.token, line.quotas)
         for line in batch.outcomes
     ]
 

@@ -7,11 +7,12 @@ commits.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from datetime import datetime
 from functools import singledispatch
 from typing import Final, NamedTuple
 
+from whoisgate import accounts
+from whoisgate.accounts import Settled
 from whoisgate.audit.draft import (
     Barred,
     Confirmed,
@@ -19,6 +20,7 @@ from whoisgate.audit.draft import (
     Draft,
     Erased,
     Grant,
+    Lifted,
     Listed,
     NewKey,
     Proposed,
@@ -27,27 +29,29 @@ from whoisgate.audit.draft import (
     Unsealed,
 )
 from whoisgate.errors import ApprovalSpent, BudgetSpent, CredentialRefused, UnknownEntry
+from whoisgate.stores.book import Rows, Statement
 from whoisgate.stores.tables import Tags, to_us
 
 _DAY_US: Final = 86_400_000_000
 
-Statement = tuple[str, Sequence[object]]
-
 
 def settlements(
     database: sqlite3.Connection, tags: Tags, draft: Draft, index: int, now: datetime
-) -> list[Statement]:
-    """The writes beside entry ``index`` that make a draft whole, not yet executed.
+) -> tuple[Settled, list[Statement]]:
+    """What a draft settles, and the writes beside entry ``index``, not yet executed.
 
-    Raises what forbids this draft: `CredentialRefused`, `BudgetSpent`, `ApprovalSpent` or
-    `UnknownEntry`.
+    Raises what forbids this draft: `CredentialRefused`, `BudgetSpent`, `ApprovalSpent`,
+    `ReleaseHeld` or `UnknownEntry`.
     """
     if draft.valid_until is not None and draft.valid_until <= now:
         raise CredentialRefused("the credential ended before the entry was logged")
     if draft.requester:
         _admit(database, tags, draft)
-    statements: list[Statement] = []
-    if draft.budget is not None:
+    book = Rows(database, tags)
+    settled = accounts.settle(book, draft, to_us(now))
+    statements = [*book.writes(settled, index)]
+    # What stops somebody is logged even where the refusals of the day are used up.
+    if draft.budget is not None and not settled.stops:
         statements += _debit(database, tags, draft, draft.budget, now)
     if draft.uses is not None:
         approval = (draft.uses, tags.tag("question", draft.question))
@@ -69,7 +73,7 @@ def settlements(
             "INSERT INTO obligation (idx, do, due_at) VALUES (?, ?, ?)",
             (index, str(due.do), max(to_us(now + due.after), wait)),
         ))  # fmt: skip
-    return statements
+    return settled, statements
 
 
 NOTICE: Final = "notify_registrant"
@@ -261,3 +265,12 @@ _BAR: Final = (
 def _barred(person: Barred, at: _At) -> list[Statement]:
     tag = at.tags.tag("requester", person.identity)
     return [(_BAR, (tag, at.index, person.barred))]
+
+
+@_settle.register
+def _lifted(lifted: Lifted, at: _At) -> list[Statement]:
+    if not at.database.execute(
+        "SELECT 1 FROM stopped WHERE idx = ? AND lifted_by IS NULL", (lifted.entry,)
+    ).fetchone():
+        raise UnknownEntry(f"expected an entry that stops somebody, got `{lifted.entry}`")
+    return [("UPDATE stopped SET lifted_by = ? WHERE idx = ?", (at.index, lifted.entry))]
