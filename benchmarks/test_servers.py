@@ -20,7 +20,8 @@ import pytest
 
 from whoisgate import app
 from whoisgate.cli import demo_folder
-from whoisgate.identity import Bearer
+from whoisgate.identity.authenticator import Authenticator
+from whoisgate.identity.directory import Directory
 from whoisgate.servers.rdap import application
 from whoisgate.servers.settings import ServerSettings
 
@@ -77,7 +78,13 @@ def _name(folder):
 def test_public_lookup_in_the_application(benchmark, folder):
     gate, own = app.open_async(folder), app.Folder.at(folder)
     answers = application(
-        gate, ServerSettings(own.settings().rdap), Bearer([]), None, None, folder, app.utc_now
+        gate,
+        ServerSettings(own.settings().rdap),
+        Authenticator(lambda: Directory([], "")),
+        None,
+        None,
+        folder,
+        app.utc_now,
     )
     scope = {
         "type": "http", "method": "GET", "path": f"/domain/{_name(folder)}", "query_string": b"",

@@ -22,10 +22,10 @@ from tests.twins import Law, record, twin
 
 from whoisgate.audit.receipt import Receipt
 from whoisgate.elements import CONTACT_FIELDS, ELEMENTS, ROLES, contact_elements
+from whoisgate.entries import Allowance
 from whoisgate.formats import offline, rdap
 from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 from whoisgate.gate import AsyncGate, Gate
-from whoisgate.entries import Allowance
 from whoisgate.middle import Granted, Settings
 from whoisgate.policy.decide import Approved
 from whoisgate.policy.files import shipped
@@ -39,6 +39,7 @@ from whoisgate.queries import (
     Question,
     Requester,
     RequesterClass,
+    Standing,
     Urgency,
 )
 from whoisgate.records import Facts, Record, Region, RegistrantKind

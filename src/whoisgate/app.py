@@ -92,6 +92,11 @@ class Folder:
         return self.path / "log"
 
     @property
+    def audience(self) -> str:
+        """What tokens must be for."""
+        return self.config.directory.audience or self.config.gate.base_url
+
+    @property
     def tls(self) -> tuple[Path, Path] | None:
         """Certificate chain and private key (PEM) of the RDAP server, or None for clear text."""
         rdap = self.config.rdap
@@ -168,7 +173,7 @@ class Folder:
         files = [f for f in self._key_files(".key") if f.name.startswith("log")]
         if not files:
             raise MissingKey("expected `keys/log.key`")
-        return {file: Signer.from_pem(origin, _read_key(file), secret) for file in files}
+        return {file: Signer.from_pem(origin, read_key(file), secret) for file in files}
 
     def add_signing_key(self) -> Signer:
         """A new signing key, durable in the folder and not yet in force."""
@@ -214,11 +219,11 @@ class Folder:
         """
         keys = self.config.keys
         if file is not None:
-            pem = _read_key(file)
+            pem = read_key(file)
         elif keys.operator_command:
             pem = _told_by(keys.operator_command)
         else:
-            pem = _read_key(self.path / "keys" / "operator.key")
+            pem = read_key(self.path / "keys" / "operator.key")
         try:
             key = load_pem_private_key(pem, self._secret_line(keys.operator_passphrase_file))
         except (ValueError, TypeError):
@@ -253,7 +258,7 @@ class Folder:
             raise MissingKey(f"expected hexadecimal text in `keys/{name}`") from None
 
     def _key(self, name: str) -> bytes:
-        return _read_key(self.path / "keys" / name)
+        return read_key(self.path / "keys" / name)
 
 
 def open(  # noqa: A001  the library's front door: `whoisgate.open`
@@ -455,12 +460,12 @@ def _fill_keys(
     write_secret(keys / "log.key", signer.to_pem())
     (keys / "log.vkey").write_text(signer.vkey + "\n")
     for name in ("index.key", "substitute.key"):
-        known = _read_key(earlier.path / "keys" / name) if earlier else None
+        known = read_key(earlier.path / "keys" / name) if earlier else None
         write_secret(keys / name, known or entropy(32).hex().encode() + b"\n")
     if earlier is not None and earlier.recipients().get("operator") == recipients["operator"]:
         private = earlier.path / "keys" / "operator.key"
         if private.exists():  # else it is on another machine
-            write_secret(keys / "operator.key", _read_key(private))
+            write_secret(keys / "operator.key", read_key(private))
     for name, key in recipients.items():
         pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (keys / f"{name}.pub").write_bytes(pem)
@@ -495,10 +500,11 @@ def write_secret(path: Path, content: bytes) -> None:
 
 def read_passphrase(file: Path | None) -> bytes | None:
     """The line in a file, None without a file; raises `MissingKey`."""
-    return _read_key(file).rstrip(b"\n") if file else None
+    return read_key(file).rstrip(b"\n") if file else None
 
 
-def _read_key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """What a key file holds; raises `MissingKey`."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -11,7 +11,8 @@ from typing import Final
 from whoisgate import app
 from whoisgate.errors import LogUnavailable, MalformedConfig, WhoisgateError
 from whoisgate.gate import AsyncSource, Source
-from whoisgate.identity import Authenticator, Directory
+from whoisgate.identity.authenticator import Authenticator
+from whoisgate.identity.directory import Directory
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import serve as run
 from whoisgate.servers.settings import ServerSettings
@@ -49,7 +50,7 @@ def serve(
     gate = app.open_async(folder.path, source=source, allow_draft=allow_draft)
     settings = ServerSettings(folder.settings().rdap, config.rdap.trusted_proxies)
     log = folder.log()
-    directory = KeptDirectory(log, audience(folder), app.utc_now)
+    directory = KeptDirectory(log, folder.audience, app.utc_now)
     directory.read()
     answers = application(
         gate,
@@ -111,11 +112,6 @@ class KeptDirectory:
                 await asyncio.to_thread(self.read)
             except WhoisgateError as error:
                 _LOG.error("%s %s", error.code, error)
-
-
-def audience(folder: app.Folder) -> str:
-    """What tokens must be for."""
-    return folder.config.directory.audience or folder.config.gate.base_url
 
 
 def address(text: str) -> Address:

@@ -34,14 +34,22 @@ ERASURE_REASONS: Final = ("request", "retention", "order", "mistake")
 """Why entries are erased: all that the public log says of it."""
 
 
-def _logged(
+def logged(
     folder: Folder, log: SQLiteLog, kind: str, outcome: str, detail: Mapping[str, JSON], *,
     settles: Settlement | None = None, said: Mapping[str, JSON] | None = None,
+    sealed: Mapping[str, JSON] | None = None, authority: str | None = None,
 ) -> Receipt:  # fmt: skip
-    """An operator's entry: what was done is committed, ``said`` stands in clear."""
-    fields: dict[str, JSON] = {"outcome": outcome, "detail": detail}
-    digest, now = folder.policy.digest, app.utc_now()
-    return log.append(Draft(kind, digest, now, fields, open=said, settles=settles)).result()
+    """An operator's entry: what was done is committed, ``said`` stands in clear.
+
+    ``sealed`` is in the envelope alone.
+    """
+    fields: dict[str, JSON] = {"outcome": outcome, "detail": detail, "authority": authority}
+    draft = Draft(
+        *(kind, folder.policy.digest, app.utc_now(), fields, sealed or {}),
+        open=said,
+        settles=settles,
+    )
+    return log.append(draft).result()
 
 
 # --- Opening --------------------------------------------------------------------------------
@@ -58,7 +66,7 @@ def open_entries(
     key = folder.operator_key(key_file)
     if entries:
         detail: dict[str, JSON] = {"entries": list(entries), "by": by, "reason": reason}
-        _logged(folder, log, "opened", "opened", detail)
+        logged(folder, log, "opened", "opened", detail)
     return [log.open_entry(entry, key) for entry in entries]
 
 
@@ -83,12 +91,12 @@ def erase(
     sealed = {seal.entry for seal in log.sealed()}
     if kept := sorted((held(folder, log) | sealed) & set(entries)):
         detail = {**who, "entries": [], "held": kept}
-        _logged(folder, log, "erasure", "refused", detail, said=said)
+        logged(folder, log, "erasure", "refused", detail, said=said)
         why = "sealed: unseal it first" if kept[0] in sealed else "held: see [[hold]]"
         raise EntryHeld(f"entry `{kept[0]}` is {why}; nothing was erased")
     detail = {**who, "entries": [*entries, *log.erased_by(entries)]}
     erased = Erased(tuple(entries))
-    receipt = _logged(folder, log, "erasure", "erased", detail, settles=erased, said=said)
+    receipt = logged(folder, log, "erasure", "erased", detail, settles=erased, said=said)
     log.publish()  # overwrites the secrets
     return receipt
 
@@ -166,7 +174,7 @@ def unseal(
         "entry": entry, "by": by, "reason": reason,
         "sealed_until": until.isoformat() if until else None,
     }  # fmt: skip
-    return _logged(folder, log, kind, outcome, detail, settles=Unsealed(entry, until))
+    return logged(folder, log, kind, outcome, detail, settles=Unsealed(entry, until))
 
 
 def end_of(day: date) -> datetime:
@@ -189,7 +197,7 @@ def recover(folder: Folder, *, by: str, reason: str) -> tuple[int, int]:
         if before != after:
             said = {"from": before, "to": after}
             detail: dict[str, JSON] = {"by": by, "reason": reason}
-            _logged(folder, log, "recovery", "recovered", detail, said=said)
+            logged(folder, log, "recovery", "recovered", detail, said=said)
     finally:
         log.close()
     return before, after
@@ -208,7 +216,7 @@ def rotate(folder: Folder, log: SQLiteLog) -> VerifierKey:
         raise UnknownEntry(f"expected one signing key: retire `{signing[-1]}` first")
     old = next(s for s in folder.signing_keys().values() if s.vkey == signing[0])
     new = folder.add_signing_key()
-    _logged(folder, log, "key", "added", {}, settles=NewKey(new.vkey), said=key_change(old, new))
+    logged(folder, log, "key", "added", {}, settles=NewKey(new.vkey), said=key_change(old, new))
     (folder.path / "keys" / "log.vkey").write_text(new.vkey + "\n")
     if promised := log.promised():
         log.retain(promised)  # the same, under the new key too
@@ -222,7 +230,7 @@ def retire(folder: Folder, log: SQLiteLog) -> VerifierKey:
         raise UnknownEntry("expected two signing keys: `whoisgate log rotate` adds one")
     old = parse_vkey(signing[-1])
     said = {"retired": old.text}
-    _logged(folder, log, "key", "retired", {}, settles=RetiredKey(old.text), said=said)
+    logged(folder, log, "key", "retired", {}, settles=RetiredKey(old.text), said=said)
     for file, signer in folder.signing_keys().items():
         if signer.vkey == old.text:
             file.unlink()

@@ -183,7 +183,12 @@ class Requester:
     @property
     def identity(self) -> str:
         """Authority and person in one unambiguous string, for keyed look-ups and digests."""
-        return f"{len(self.authority)}:{self.authority}/{self.person}"
+        return self.identity_of(self.authority, self.person)
+
+    @staticmethod
+    def identity_of(authority: str, person: str) -> str:
+        """The identity of a person of an authority."""
+        return f"{len(authority)}:{authority}/{person}"
 
 
 PUBLIC: Final = Requester("", "", RequesterClass.PUBLIC, Assurance.NONE, proved_by="nothing")

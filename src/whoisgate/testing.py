@@ -1,7 +1,8 @@
 """What tests of whoisgate, and of code around it, are made of: a log without a disk.
 
 `MemoryLog` makes real entries, proofs and signatures under a key of its own, and refuses what the
-log on disk refuses. It keeps nothing beyond its own life: never put it behind real data.
+log on disk refuses; an authority that was never listed in it counts as listed. It keeps nothing
+beyond its own life: never put it behind real data.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from whoisgate import accounts
 from whoisgate.accounts import Key, Settled, Stop
-from whoisgate.audit.draft import Done, Draft, Grant, Lifted
+from whoisgate.audit.draft import Barred, Done, Draft, Grant, Lifted, Listed
 from whoisgate.audit.entry import seal
 from whoisgate.audit.envelope import KEY_BYTES, NONCE_BYTES, SHRED_BYTES, TOKEN_BYTES
 from whoisgate.audit.note import Signer
@@ -100,6 +101,8 @@ class MemoryLog:
         self._waiting: dict[int, _Waiting] = {}
         self._spent: Counter[tuple[str, str]] = Counter()
         self._due: list[bool] = []
+        self._listed: dict[str, tuple[int, str]] = {}
+        self._barred: set[str] = set()
         self._book = _Book()
 
     @property
@@ -147,6 +150,7 @@ class MemoryLog:
 
     def _append(self, draft: Draft) -> Receipt:
         now = self._now()
+        self._admit(draft, now)
         settled = accounts.settle(self._book, draft, _us(now))
         self._check(draft, now, stops=settled.stops)
         draft = settled.draft
@@ -179,9 +183,14 @@ class MemoryLog:
             raise ClockBehind("the clock is behind the last entry")
         return now if last is None else max(now, last)
 
-    def _check(self, draft: Draft, now: datetime, *, stops: bool) -> None:
+    def _admit(self, draft: Draft, now: datetime) -> None:
         if draft.valid_until is not None and draft.valid_until <= now:
             raise CredentialRefused("the credential ended before the entry was logged")
+        entry, state = self._listed.get(draft.authority, (draft.listed, "active"))
+        if (entry, state) != (draft.listed, "active") or draft.requester in self._barred:
+            raise CredentialRefused("the directory says otherwise of this requester now")
+
+    def _check(self, draft: Draft, now: datetime, *, stops: bool) -> None:
         spent = self._spent[_account(draft, now)]
         if draft.budget is not None and not stops and spent >= draft.budget:
             raise BudgetSpent("this requester's budget of the day is spent")
@@ -207,6 +216,11 @@ class MemoryLog:
             self._waiting[draft.uses].used = True
         if isinstance(draft.settles, Grant):
             self._waiting[draft.settles.entry].grant = draft.settles
+        if isinstance(draft.settles, Listed):
+            self._listed[draft.settles.name] = index, draft.settles.state
+        if isinstance(draft.settles, Barred):
+            change = self._barred.add if draft.settles.barred else self._barred.discard
+            change(draft.settles.identity)
         if draft.kind == "pending":
             self._waiting[index] = _Waiting(draft.question)
         self._due.extend(True for _ in draft.dues)

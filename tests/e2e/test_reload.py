@@ -18,9 +18,10 @@ from tests.e2e.conftest import PURPOSE, make_folder, serving
 from whoisgate import app, gateway
 from whoisgate.audit.verify import parse_leaf, parse_vkey, verify_receipt
 from whoisgate.client import Client
-from whoisgate.identity import Bearer
+from whoisgate.identity.authenticator import Authenticator
 from whoisgate.middle import Middle
 from whoisgate.policy.load import load_text
+from whoisgate.presented import Presented
 from whoisgate.queries import Question
 from whoisgate.replay import replay
 
@@ -86,8 +87,10 @@ class Expected:
         names = (folder.path / "demo" / "domains.txt").read_text().split()
         source, settings, now = folder.source(), folder.settings(), app.utc_now()
         token = (folder.path / "demo" / "investigator.token").read_text().strip()
-        issuers = [gateway.issuer(folder, each) for each in folder.config.issuer]
-        officer = Bearer(issuers).authenticate(token, now)
+        kept = gateway.KeptDirectory(folder.log(), folder.audience, app.utc_now)
+        kept.read()
+        bearer = ((b"authorization", f"Bearer {token}".encode()),)
+        officer = Authenticator(kept).authenticate(Presented("GET", "", bearer), now)
         records = [r for r in map(source.find, names) if any(c.role == "tech" for c in r.contacts)]
         self.names = [r.name for r in records[:NAMES]]
         self.bodies: dict[tuple[str, str, bytes], list[str]] = {}

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -12,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from whoisgate.identity import Issuer
-from whoisgate.queries import Assurance, Jurisdiction, LegalBasis, Purpose, RequesterClass
+from whoisgate.identity.authority import Authority, Record
+from whoisgate.identity.directory import Directory
+from whoisgate.identity.issuer import Issuer
+from whoisgate.queries import Purpose
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ED = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -52,29 +53,49 @@ def jwks(*keys):
     return json.dumps({"keys": keys})
 
 
-POLICE = Issuer(
-    name="Police of Example",
-    iss="https://id.police.example",
-    audience="https://rdap.registrar.example",
-    algorithm="EdDSA",
-    keys=jwks(ed_jwk(ED, kid="2026")),
-    requester_class=RequesterClass.LAW_ENFORCEMENT,
-    assurance=Assurance.HIGH,
-    purposes=frozenset({PURPOSE, Purpose.LEGAL_ACTIONS}),
-    bases=frozenset({LegalBasis.NATIONAL_ORDER}),
-    jurisdiction=Jurisdiction.SAME_COUNTRY,
-    country="NO",
-)
-COURT = replace(
-    POLICE, name="Court", iss="https://court.example", algorithm="ES256",
-    keys=jwks(ec_jwk(EC, kid="c1")), requester_class=RequesterClass.COURT,
-)  # fmt: skip
-CSIRT = replace(
-    POLICE, name="CSIRT", iss="https://csirt.example", algorithm="RS256",
-    keys=jwks(rsa_jwk(RSA, kid="r1", use="sig", alg="RS256")),
-    requester_class=RequesterClass.CSIRT,
-)  # fmt: skip
-ISSUERS = [POLICE, COURT, CSIRT]
+AUDIENCE = "https://rdap.registrar.example"
+PURPOSES = frozenset({PURPOSE, Purpose.LEGAL_ACTIONS})
+
+
+def record(name, kind, *proof, **more):
+    """A record of the directory that allows two purposes and one basis."""
+    said = {
+        "authority": name,
+        "kind": kind,
+        "country": "NO",
+        "jurisdiction": "same_country",
+        "purposes": sorted(PURPOSES),
+        "bases": ["national_order"],
+        "proof": list(proof),
+        "vetted": {"by": "Ann Operator", "how": "called back", "on": "2026-11-01"},
+        **more,
+    }
+    return Record.of(said, name)
+
+
+def by_token(iss, algorithm, keys, **more):
+    """A proof by token."""
+    return {"method": "token", "iss": iss, "algorithm": algorithm, "assurance": "high",
+            "keys": json.loads(keys), **more}  # fmt: skip
+
+
+def issuer(authority, audience=AUDIENCE):
+    """The issuer of the first proof of an authority."""
+    return Issuer.listed(authority, authority.record.proof[0], audience)
+
+
+RECORDS = [
+    record("Police of Example", "police",
+           by_token("https://id.police.example", "EdDSA", jwks(ed_jwk(ED, kid="2026")))),
+    record("Court", "court",
+           by_token("https://court.example", "ES256", jwks(ec_jwk(EC, kid="c1")))),
+    record("CSIRT", "csirt",
+           by_token("https://csirt.example", "RS256",
+                    jwks(rsa_jwk(RSA, kid="r1", use="sig", alg="RS256")))),
+]  # fmt: skip
+AUTHORITIES = [Authority(each, entry) for entry, each in enumerate(RECORDS, 1)]
+DIRECTORY = Directory(AUTHORITIES, AUDIENCE)
+ISSUERS = POLICE, COURT, CSIRT = [issuer(each) for each in AUTHORITIES]
 
 
 def sign_ed(message, key=ED):
@@ -92,7 +113,7 @@ def sign_rsa(message):
 
 def claims(**more):
     held = {
-        "iss": POLICE.iss,
+        "iss": POLICE.proof.iss,
         "sub": "officer-7",
         "aud": POLICE.audience,
         "iat": int(NOW.timestamp()) - 10,
@@ -123,8 +144,8 @@ GOOD = {
     "plain JWT": token(header(typ="JWT")),
     "media type": token(header(typ="application/AT+jwt")),
     "several audiences": token(body=claims(aud=["https://else.example", POLICE.audience])),
-    "ES256": token(header(alg="ES256", kid="c1"), claims(iss=COURT.iss), sign_ec),
-    "RS256": token(header(alg="RS256", kid="r1"), claims(iss=CSIRT.iss), sign_rsa),
+    "ES256": token(header(alg="ES256", kid="c1"), claims(iss=COURT.proof.iss), sign_ec),
+    "RS256": token(header(alg="RS256", kid="r1"), claims(iss=CSIRT.proof.iss), sign_rsa),
     "a clock 5 s ahead": token(body=claims(iat=int(NOW.timestamp()) + 5)),
     "fractions of a second": token(body=claims(exp=NOW.timestamp() + 0.5)),
     "unknown claims": token(body=claims(scope="rdap", jti="1", admin=True)),
@@ -139,7 +160,7 @@ def hmac_with(secret):
 RSA_PEM = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 RSA_DER = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 ED_RAW = ED.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-CSIRT_CLAIMS = claims(iss=CSIRT.iss)
+CSIRT_CLAIMS = claims(iss=CSIRT.proof.iss)
 
 
 def flip_last(text):
@@ -174,13 +195,13 @@ ATTACKS = {
     ),
     "RSA signature under the right name at the wrong issuer": token(sign=sign_rsa),
     "ECDSA as DER": token(
-        header(alg="ES256", kid="c1"), claims(iss=COURT.iss),
+        header(alg="ES256", kid="c1"), claims(iss=COURT.proof.iss),
         lambda m: EC.sign(m, ec.ECDSA(SHA256())),
     ),
     "ECDSA of zeros": token(
-        header(alg="ES256", kid="c1"), claims(iss=COURT.iss), lambda _: bytes(64)
+        header(alg="ES256", kid="c1"), claims(iss=COURT.proof.iss), lambda _: bytes(64)
     ),
-    "another issuer's name over our own key": token(body=claims(iss=COURT.iss)),
+    "another issuer's name over our own key": token(body=claims(iss=COURT.proof.iss)),
     "another Ed25519 key": token(sign=ED_OTHER.sign),
     "an embedded jwk": token(header(jwk=ed_jwk(ED_OTHER)), sign=ED_OTHER.sign),
     "an embedded jwk, signed rightly": token(header(jwk=ed_jwk(ED))),
@@ -238,8 +259,8 @@ ATTACKS = {
     "full-width dots": token().replace(".", "\uff0e"),
     "a surrogate": "\ud800",
     "unknown issuer": token(body=claims(iss="https://else.example")),
-    "iss with a slash at the end": token(body=claims(iss=POLICE.iss + "/")),
-    "iss is a list": token(body=claims(iss=[POLICE.iss])),
+    "iss with a slash at the end": token(body=claims(iss=POLICE.proof.iss + "/")),
+    "iss is a list": token(body=claims(iss=[POLICE.proof.iss])),
     "no iss": token(body=claims(iss=...)),
     "wrong audience": token(body=claims(aud="https://else.example")),
     "audience as a part of a text": token(body=claims(aud=POLICE.audience + ".evil.example")),

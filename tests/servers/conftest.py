@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import pytest
 import uvloop
 from tests.conftest import NOW, PURPOSE
-from tests.identity.tokens import ISSUERS, claims, header, token
+from tests.identity.tokens import DIRECTORY, claims, header, token
 
 from whoisgate.formats import rdap
 from whoisgate.gate import AsyncGate
-from whoisgate.identity import Bearer
+from whoisgate.identity.authenticator import Authenticator
 from whoisgate.middle import Settings
 from whoisgate.records import Record
 from whoisgate.redact import Substitutes
@@ -123,7 +123,7 @@ def make(policy, record, tmp_path):
         app = application(
             door,
             settings,
-            Bearer(ISSUERS),
+            Authenticator(lambda: DIRECTORY),
             getattr(log, "receipt", None),
             {policy.digest: policy.text}.get,
             tmp_path,

@@ -11,7 +11,7 @@ from tests.servers.conftest import TOKEN, serving
 from whoisgate.errors import CredentialRequired
 from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 from whoisgate.gate import Gate
-from whoisgate.identity import Bearer
+from whoisgate.identity.bearer import Bearer
 from whoisgate.policy.decide import Outcome
 from whoisgate.queries import PUBLIC
 from whoisgate.records import Facts, Record

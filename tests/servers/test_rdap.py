@@ -397,7 +397,7 @@ def test_refuses_unread_what_came_in_clear_text(service, caplog, client, lines):
     reply = service.ask("/domain/example.com", lines, client=client)
     assert (reply.status, reply.code) == (400, "WG107")
     assert private(reply)
-    assert not service.app._bearer._held
+    assert not service.app._authenticator._held
     assert TOKEN[:20] not in caplog.text
     assert "2026-114" not in caplog.text
 

@@ -151,7 +151,8 @@ PROGRAM = textwrap.dedent(
     from whoisgate.formats import rdap
     from whoisgate.gate import AsyncGate
     from whoisgate.middle import Settings
-    from whoisgate.identity import Bearer
+    from whoisgate.identity.authenticator import Authenticator
+    from whoisgate.identity.directory import Directory
     from whoisgate.policy.load import load_text
     from whoisgate.records import Record
     from whoisgate.redact import Substitutes
@@ -174,7 +175,8 @@ PROGRAM = textwrap.dedent(
                  shown),
         Slow(), MemoryLog(clock=clock, entropy=token_bytes), clock, executor=ThreadPoolExecutor(2),
     )
-    app = application(gate, settings, Bearer([]), None, {}.get, Path("."), clock)
+    nobody = Authenticator(lambda: Directory([], ""))
+    app = application(gate, settings, nobody, None, {}.get, Path("."), clock)
     def ready(addresses):
         print(addresses["rdap"], addresses["whois"], flush=True)
     free = ("127.0.0.1", 0)

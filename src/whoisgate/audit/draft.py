@@ -89,6 +89,19 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """Changes from another operator's directory, of a ``version`` that its ``signer`` gave it.
+
+    They are in force at once; what lets somebody ask waits as a proposal where that is said.
+    """
+
+    signer: str
+    version: int
+    changes: tuple[Listed, ...]
+    proposed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Confirmed:
     """A proposed change, in force from this entry on; ``by`` is not who proposed it."""
 
@@ -112,9 +125,19 @@ class Lifted:
 
 
 Settlement: TypeAlias = (
-    Grant | NewKey | RetiredKey | Erased | Unsealed | Done | Listed | Proposed | Confirmed | Barred
+    Grant
+    | NewKey
+    | RetiredKey
+    | Erased
+    | Unsealed
+    | Done
+    | Listed
+    | Proposed
+    | Confirmed
+    | Imported
+    | Barred
     | Lifted
-)  # fmt: skip
+)
 """What an operator's entry changes beside itself."""
 
 

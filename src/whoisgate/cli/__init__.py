@@ -10,7 +10,18 @@ import sys
 
 import typer
 
-from whoisgate.cli import demo, doctor, evidence, log, lookup, operate, policy, redact, verify
+from whoisgate.cli import (
+    authority,
+    demo,
+    doctor,
+    evidence,
+    log,
+    lookup,
+    operate,
+    policy,
+    redact,
+    verify,
+)
 from whoisgate.cli.output import fail
 from whoisgate.errors import WhoisgateError
 
@@ -25,6 +36,7 @@ app = typer.Typer(
 app.command("init")(operate.init)
 app.command("serve")(operate.serve)
 app.command("lookup")(lookup.lookup)
+app.add_typer(authority.app, name="authority")
 app.command("approve")(operate.approve)
 app.command("obligations")(operate.obligations)
 app.command("redact")(redact.redact)

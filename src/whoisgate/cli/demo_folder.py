@@ -13,8 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from whoisgate import app
+from whoisgate import app, authorities
 from whoisgate.errors import ExtraMissing
+from whoisgate.identity.authority import Record
 from whoisgate.sources import synthetic
 
 AUTHORITY = "Police of Exampleland"
@@ -50,7 +51,29 @@ def make(
     names = synthetic.write_sqlite(demo / "registrar.db")
     (demo / "domains.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     key = OKPKey.generate_key("Ed25519", auto_kid=True)
-    (demo / "police.jwks").write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
+    record = {
+        "authority": AUTHORITY,
+        "country": "XX",
+        "kind": "police",
+        "jurisdiction": "same_country",
+        "purposes": [PURPOSE],
+        "bases": ["national_order", "court_order", "legitimate_interest"],
+        "proof": [
+            {
+                "method": "token",
+                "iss": ISSUER,
+                "algorithm": "EdDSA",
+                "keys": {"keys": [key.as_dict(private=False)]},
+                "assurance": "high",
+                "max_lifetime_s": TOKEN_DAYS * 86_400,
+            }
+        ],
+        "vetted": {"by": "nobody", "how": "made up", "on": f"{app.utc_now():%Y-%m-%d}"},
+    }
+    (demo / "police.json").write_text(json.dumps(record, indent=2) + "\n")
+    with made.opened() as log:
+        listed = Record.of(record, "demo/police.json")
+        authorities.add(made, log, listed, by="init --demo", reason="a demonstration")
     now = app.utc_now()
     token = jwt.encode(
         {"alg": "Ed25519", "typ": "at+jwt", "kid": key.kid},
@@ -79,12 +102,9 @@ def _tables(base_url: str) -> str:
     return _TABLES.format(
         listen=urlsplit(base_url).netloc,
         authority=AUTHORITY,
-        iss=ISSUER,
         audience=AUDIENCE,
-        purpose=PURPOSE,
         elements=json.dumps(STANDING),
         expires=f"{app.utc_now() + timedelta(days=365):%Y-%m-%dT%H:%M:%SZ}",
-        lifetime_s=TOKEN_DAYS * 86_400,
     )
 
 
@@ -92,19 +112,8 @@ _TABLES = """
 [rdap]
 listen = "{listen}"
 
-[[issuer]]
-authority = "{authority}"
-iss = "{iss}"
+[directory]
 audience = "{audience}"
-algorithm = "EdDSA"
-keys = "demo/police.jwks"
-requester = "law_enforcement"
-assurance = "high"
-purposes = ["{purpose}"]
-bases = ["national_order", "court_order", "legitimate_interest"]
-jurisdiction = "same_country"
-country = "XX"
-max_lifetime_s = {lifetime_s}
 
 [[standing]]
 authority = "{authority}"

@@ -59,6 +59,12 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
         errors.BudgetSpent: Fault(
             429, "Budget spent", "today's budget of unanswered questions is used up"
         ),
+        errors.ReleaseHeld: Fault(403, "Held", "nothing is released now", own=True),
+        errors.PersonsSpent: Fault(429, "Budget spent", "the budget is used up", own=True),
+        errors.SecondApproverNeeded: Fault(
+            202, "Approval needed", "somebody has to approve this question", own=True
+        ),
+        errors.ConductStopped: Fault(403, "Stopped", "an operator has to lift a stop", own=True),
         errors.UnsupportedQuery: Fault(
             501, "Not implemented", "this server answers queries about domains alone"
         ),

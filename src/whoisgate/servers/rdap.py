@@ -25,6 +25,7 @@ from whoisgate.errors import (
     CredentialRequired,
     DoNotTrackRefused,
     LogUnavailable,
+    PersonsSpent,
     RequesterError,
     UnsupportedQuery,
     WhoisgateError,
@@ -34,7 +35,7 @@ from whoisgate.gate import Answer, AsyncGate
 from whoisgate.policy.decide import Outcome
 from whoisgate.presented import Presented
 from whoisgate.queries import PUBLIC, Question, Requester
-from whoisgate.servers import request
+from whoisgate.servers import limits, request
 from whoisgate.servers.faults import code, fault
 from whoisgate.servers.pages import KINDS, Pages, Policies, Receipts
 from whoisgate.servers.settings import ServerSettings
@@ -212,8 +213,13 @@ class _Application:
             *_PRIVATE,
             (b"disclosure-entry", b"%d" % receipt.index),
             (b"disclosure-receipt", address.encode("ascii")),
+            *limits.fields(receipt.quotas, self._clock()),
         )
-        return Reply(_STATUS[answer.outcome], headers, answer.body)
+        if answer.held is None:
+            return Reply(_STATUS[answer.outcome], headers, answer.body)
+        if isinstance(answer.held, PersonsSpent):
+            headers = (*headers, limits.retry_after(answer.held.ends, self._clock()))
+        return Reply(fault(answer.held).status, headers, answer.body, code(answer.held))
 
     def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
         """Who asks; the public, if nothing is said that only somebody known may say."""

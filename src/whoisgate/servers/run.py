@@ -70,7 +70,7 @@ def serve(
     """Serve until SIGTERM or SIGINT, then drain and close the gate.
 
     At SIGHUP the gate adopts what ``reread`` gives, which runs in a thread; if it raises, all stays
-    as it is. Either is told to the operator's log. Each of ``beside`` runs for as long as the servers do.
+    as it is. Either is told to the operator's log. Each of ``beside`` runs as long as the servers.
     ``ready`` gets the addresses, ``rdap`` as a URL and ``whois`` as HOST:PORT, when both accept.
     ``tls`` is certificate chain and key (PEM). Raises `PortTaken` or `MissingKey`.
     """

@@ -7,9 +7,10 @@ commits.
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
-from typing import Final, NamedTuple
+from typing import Final
 
 from whoisgate import accounts
 from whoisgate.accounts import Settled
@@ -20,6 +21,7 @@ from whoisgate.audit.draft import (
     Draft,
     Erased,
     Grant,
+    Imported,
     Lifted,
     Listed,
     NewKey,
@@ -28,7 +30,13 @@ from whoisgate.audit.draft import (
     Settlement,
     Unsealed,
 )
-from whoisgate.errors import ApprovalSpent, BudgetSpent, CredentialRefused, UnknownEntry
+from whoisgate.errors import (
+    ApprovalSpent,
+    BudgetSpent,
+    CredentialRefused,
+    MalformedAuthority,
+    UnknownEntry,
+)
 from whoisgate.stores.book import Rows, Statement
 from whoisgate.stores.tables import Tags, to_us
 
@@ -126,7 +134,8 @@ def _use(
     return "UPDATE pending SET used_by = ? WHERE idx = ?", (index, approval[0])
 
 
-class _At(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _At:
     """Where an entry stands."""
 
     database: sqlite3.Connection
@@ -236,25 +245,52 @@ def _put(name: str, record: str, state: str, at: _At) -> list[Statement]:
 
 @_settle.register
 def _proposed(proposed: Proposed, at: _At) -> list[Statement]:
-    change = proposed.change
-    return [(
+    return [_propose(proposed.change, proposed.by, at)]
+
+
+def _propose(change: Listed, by: str, at: _At) -> Statement:
+    return (
         "INSERT INTO proposal (idx, name, record, state, by) VALUES (?, ?, ?, ?, ?)",
-        (at.index, change.name, change.record, change.state, proposed.by),
-    )]  # fmt: skip
+        (at.index, change.name, change.record, change.state, by),
+    )
 
 
 @_settle.register
 def _confirmed(confirmed: Confirmed, at: _At) -> list[Statement]:
-    row = at.database.execute(
+    rows = at.database.execute(
         "SELECT name, record, state, by FROM proposal WHERE idx = ?", (confirmed.entry,)
-    ).fetchone()
-    if row is None:
+    ).fetchall()
+    if not rows:
         raise UnknownEntry(f"expected a proposed change, got `{confirmed.entry}`")
-    if row[3] == confirmed.by:
+    if any(by == confirmed.by for *_, by in rows):
         raise UnknownEntry(f"expected somebody else than `{confirmed.by}`, who proposed it")
-    return _put(*row[:3], at)
+    return [each for name, record, state, _ in rows for each in _put(name, record, state, at)]
 
 
+@_settle.register
+def _imported(imported: Imported, at: _At) -> list[Statement]:
+    row = at.database.execute(
+        "SELECT version FROM imported WHERE signer = ?", (imported.signer,)
+    ).fetchone()
+    if row is not None and imported.version < row[0]:
+        raise MalformedAuthority(
+            f"expected version `{row[0]}` or a later one of this directory, got "
+            f"`{imported.version}`"
+        )
+    statements: list[Statement] = [(_NOTE, (imported.signer, imported.version))]
+    for change in imported.changes:
+        by = imported.proposed_by
+        if by is not None and change.state == ACTIVE:
+            statements.append(_propose(change, by, at))
+        else:
+            statements += _put(change.name, change.record, change.state, at)
+    return statements
+
+
+_NOTE: Final = (
+    "INSERT INTO imported VALUES (?, ?) ON CONFLICT (signer)"
+    " DO UPDATE SET version = excluded.version"
+)
 _BAR: Final = (
     "INSERT INTO barred (requester, entry, barred) VALUES (?, ?, ?) ON CONFLICT (requester)"
     " DO UPDATE SET entry = excluded.entry, barred = excluded.barred"

@@ -25,7 +25,7 @@ import pytest
 import uvloop
 from tests.conftest import NOW, PURPOSE, SOAK
 from tests.formats.canaries import found
-from tests.identity.tokens import ISSUERS, token
+from tests.identity.tokens import DIRECTORY, token
 from tests.sources.upstream import hostile
 from tests.sources.upstream.hostile import BIRD, FORGED, NUMBER, OWN, OWN_BIRD, REGISTRAR, TRAP
 
@@ -33,7 +33,7 @@ from whoisgate.config import UpstreamSettings
 from whoisgate.errors import UpstreamError
 from whoisgate.formats import rdap
 from whoisgate.gate import AsyncGate
-from whoisgate.identity import Bearer
+from whoisgate.identity.authenticator import Authenticator
 from whoisgate.middle import Settings
 from whoisgate.redact import Substitutes
 from whoisgate.servers.rdap import application
@@ -307,7 +307,13 @@ def run(policy, tmp_path):
             )
             archive = {policy.digest: policy.text}.get
             web = application(
-                gate, own, Bearer(ISSUERS), log.receipt, archive, tmp_path, lambda: NOW
+                gate,
+                own,
+                Authenticator(lambda: DIRECTORY),
+                log.receipt,
+                archive,
+                tmp_path,
+                lambda: NOW,
             )
             places, stopping, here = asyncio.Future(), asyncio.Event(), ("127.0.0.1", 0)
             serving = asyncio.create_task(

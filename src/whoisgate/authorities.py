@@ -1,0 +1,282 @@
+"""What an operator does to the directory of authorities: list, suspend, revoke, bar, exchange.
+
+Each leaves an entry, in the transaction that does it, so that an answer in flight is released
+before the change or not at all. To let somebody ask takes as many people as `[directory]` says,
+and the ``gateway`` extra, which checks the keys; to stop somebody takes one, and no extra.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from hashlib import sha256
+from types import ModuleType
+from typing import Any, Final, NamedTuple
+
+from whoisgate import app
+from whoisgate.app import Folder
+from whoisgate.audit.draft import (
+    JSON,
+    Barred,
+    Confirmed,
+    Imported,
+    Listed,
+    Proposed,
+    Settlement,
+)
+from whoisgate.audit.receipt import Receipt
+from whoisgate.errors import ExtraMissing, MalformedAuthority, UnknownEntry
+from whoisgate.identity.authority import Record
+from whoisgate.operations import logged
+from whoisgate.queries import Requester
+from whoisgate.stores.settle import ACTIVE
+from whoisgate.stores.sqlite import SQLiteLog
+
+SUSPENDED: Final = "suspended"
+REVOKED: Final = "revoked"
+STALE_DAYS: Final = 365
+"""How long after its vetting an authority wants to be vetted again."""
+
+SOON_DAYS: Final = 30
+"""How long before its end an authority's listing is called stale."""
+
+FILE_VERSION: Final = 1
+_OWN: Final = frozenset({"budget", "jurisdiction", "standing"})
+"""What a record says for one operator alone."""
+
+
+class State(NamedTuple):
+    """One authority as it is listed."""
+
+    record: Record
+    state: str
+    entry: int
+    stale: tuple[str, ...]
+
+
+def listed(log: SQLiteLog) -> list[State]:
+    """All authorities, by name, with what is stale about them."""
+    today = app.utc_now().date()
+    found = []
+    for name, held in log.directory().authorities.items():
+        record = Record.of(json.loads(held.record), name)
+        found.append(State(record, held.state, held.entry, _stale(record, today)))
+    return found
+
+
+def _stale(record: Record, today: date) -> tuple[str, ...]:
+    said = []
+    if record.vetted.on < today - timedelta(days=STALE_DAYS):
+        said.append(f"vetted {record.vetted.on}")
+    end = record.valid_until and record.valid_until.date()
+    if end is not None and end < today + timedelta(days=SOON_DAYS):
+        said.append(f"ends {end}")
+    said += [f"standing approval ends {s.expires.date()}" for s in record.standing
+             if s.expires.date() < today + timedelta(days=SOON_DAYS)]  # fmt: skip
+    return tuple(said)
+
+
+def add(folder: Folder, log: SQLiteLog, record: Record, *, by: str, reason: str = "") -> Receipt:
+    """List an authority, or list it anew; proposes it where two people decide.
+
+    Raises `MalformedAuthority` for keys that cannot be used and for a proof that is another's.
+    """
+    change = Listed(record.authority, record.text(), ACTIVE)
+    _check(folder, log, [change])
+    return _changed(folder, log, change, by=by, reason=reason)
+
+
+def confirm(folder: Folder, log: SQLiteLog, entry: int, *, by: str) -> Receipt:
+    """Put a proposed change in force. Raises `UnknownEntry`, also for whoever proposed it."""
+    waiting = [p for p in log.directory().proposals if p.entry == entry]
+    _check(folder, log, [Listed(p.name, p.record, p.state) for p in waiting])
+    names = [p.name for p in waiting]
+    detail: dict[str, JSON] = {"by": by, "confirms": entry, "authorities": names}
+    outcome = waiting[0].state if waiting else ACTIVE
+    return logged(
+        *(folder, log, "authority", outcome, detail),
+        settles=Confirmed(entry, by),
+        authority=names[0] if len(names) == 1 else None,
+    )
+
+
+def restore(folder: Folder, log: SQLiteLog, name: str, *, by: str, reason: str) -> Receipt:
+    """Let a suspended authority ask again; takes as many people as listing it."""
+    held = _held(log, name)
+    if held.state != SUSPENDED:
+        raise UnknownEntry(f"expected a suspended authority, got one that is {held.state}")
+    return _changed(*(folder, log, Listed(name, held.record.text(), ACTIVE)), by=by, reason=reason)
+
+
+def stop(folder: Folder, log: SQLiteLog, name: str, state: str, *, by: str, reason: str) -> Receipt:
+    """Suspend or revoke an authority: from the entry on nothing is released to it."""
+    record = _held(log, name).record
+    return _logged(folder, log, Listed(name, record.text(), state), by=by, reason=reason)
+
+
+def bar(
+    folder: Folder, log: SQLiteLog, name: str, person: str, *,
+    barred: bool, by: str, reason: str,
+) -> Receipt:  # fmt: skip
+    """Stop one person of an authority, or let that person ask again."""
+    identity = Requester.identity_of(name, person)
+    detail: dict[str, JSON] = {"by": by, "reason": reason, "person": person}
+    return logged(
+        *(folder, log, "authority", "barred" if barred else "restored", detail),
+        settles=Barred(identity, barred),
+        authority=name,
+    )
+
+
+def _held(log: SQLiteLog, name: str) -> State:
+    for state in listed(log):
+        if state.record.authority == name:
+            return state
+    raise UnknownEntry("expected the name of a listed authority: `whoisgate authority list`")
+
+
+def _changed(folder: Folder, log: SQLiteLog, change: Listed, *, by: str, reason: str) -> Receipt:
+    if folder.config.directory.approvers == 1:
+        return _logged(folder, log, change, by=by, reason=reason)
+    return _logged(
+        folder, log, change, by=by, reason=reason, outcome="proposed", settles=Proposed(change, by)
+    )
+
+
+def _logged(
+    folder: Folder, log: SQLiteLog, change: Listed, *, by: str, reason: str,
+    outcome: str | None = None, settles: Settlement | None = None,
+) -> Receipt:  # fmt: skip
+    record = {"record": sha256(change.record.encode()).hexdigest()}
+    return logged(
+        *(folder, log, "authority", outcome or change.state),
+        {"by": by, "reason": reason, "state": change.state, **record},
+        settles=settles or change,
+        sealed={"record": change.record},
+        authority=change.name,
+    )
+
+
+def _check(folder: Folder, log: SQLiteLog, changes: Sequence[Listed]) -> None:
+    """Whether the directory would stand with these changes; raises `MalformedAuthority`."""
+    after = {n: (a.record, a.entry) for n, a in log.directory().authorities.items()
+             if a.state == ACTIVE}  # fmt: skip
+    for change in changes:
+        after.pop(change.name, None)
+        if change.state == ACTIVE:
+            after[change.name] = change.record, 0
+    try:
+        from whoisgate.identity.directory import Directory  # noqa: PLC0415  needs the extra
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    Directory.of(after, folder.audience)
+
+
+def _missing(error: ModuleNotFoundError) -> ExtraMissing:
+    return ExtraMissing(f'expected `pip install "whoisgate[gateway]"`: {error.name}')
+
+
+# --- Exchange between operators -------------------------------------------------------------
+
+
+def export(folder: Folder, log: SQLiteLog) -> str:
+    """The directory as a JWS that other operators can import (RFC 7515, compact).
+
+    Its key is ``keys/directory.key``, made when it is missing; others need ``directory.jwk``.
+    """
+    exchange, held = _exchange(), log.directory()
+    file = folder.path / "keys" / "directory.key"
+    if not file.exists():
+        private, public = exchange.new_key()
+        file.with_suffix(".jwk").write_bytes(public)
+        app.write_secret(file, private)
+    content = {
+        "whoisgate_directory": FILE_VERSION,
+        "operator": folder.config.gate.origin.partition("/")[0],
+        "version": held.entry,
+        "issued_at": app.utc_now().isoformat(timespec="seconds"),
+        "authorities": [
+            {"state": each.state,
+             "record": {n: v for n, v in json.loads(each.record).items() if n not in _OWN}}
+            for each in held.authorities.values()
+        ],
+    }  # fmt: skip
+    body = json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
+    return str(exchange.signed(body, exchange.read_key(app.read_key(file))))
+
+
+def _exchange() -> ModuleType:
+    try:
+        from whoisgate.identity import exchange  # noqa: PLC0415  needs the extra
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    return exchange
+
+
+def take(
+    folder: Folder, log: SQLiteLog, text: str, *,
+    by: str, reason: str = "", only: Sequence[str] = (),
+) -> Receipt:  # fmt: skip
+    """Import another operator's directory, or ``only`` some authorities of it.
+
+    What a record says for one operator alone (budget, jurisdiction, standing approvals) stays as it
+    is here. Raises `MalformedAuthority` for a file whose signer `[directory]` does not name, for
+    one that was altered, and for an older version than was imported before.
+    """
+    signer, content = _opened(folder, text.strip())
+    version, here = content["version"], log.directory().authorities
+    changes = []
+    for each in content["authorities"]:
+        said = {n: v for n, v in each["record"].items() if n not in _OWN}
+        name = said.get("authority")
+        if only and name not in only:
+            continue
+        if isinstance(name, str) and name in here:
+            own = json.loads(here[name].record)
+            said |= {n: own[n] for n in _OWN & own.keys()}
+        change = Listed(*(str(name), Record.of(said, f"{signer}: {name}").text(), each["state"]))
+        if not (name in here and here[change.name][:2] == (change.record, change.state)):
+            changes.append(change)
+    if missing := set(only) - {change.name for change in changes} - here.keys():
+        raise UnknownEntry(f"expected authorities of that directory, got {len(missing)} others")
+    _check(folder, log, changes)
+    propose = by if folder.config.directory.approvers > 1 else None
+    detail: dict[str, JSON] = {
+        "by": by, "reason": reason, "signer": signer, "version": version,
+        "authorities": [change.name for change in changes],
+    }  # fmt: skip
+    return logged(
+        *(folder, log, "authority", "proposed" if propose else "imported", detail),
+        settles=Imported(signer, version, tuple(changes), propose),
+        sealed={"records": [change.record for change in changes]},
+    )
+
+
+def _opened(folder: Folder, text: str) -> tuple[str, Mapping[str, Any]]:
+    """Who signed an exchanged directory, and what it says."""
+    exchange = _exchange()
+    signers = {
+        name: exchange.read_key(app.read_key(folder.path / file))
+        for name, file in folder.config.directory.signers.items()
+    }
+    name, payload = exchange.opened(text, signers)
+    return name, _content(payload)
+
+
+def _content(payload: bytes) -> Mapping[str, Any]:
+    try:
+        content: Any = json.loads(payload)
+        sound = (
+            content["whoisgate_directory"] == FILE_VERSION
+            and type(content["version"]) is int
+            and all(
+                each["state"] in {ACTIVE, SUSPENDED, REVOKED} and isinstance(each["record"], dict)
+                for each in content["authorities"]
+            )
+        )
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise MalformedAuthority(f"expected a directory of version `{FILE_VERSION}`")
+    return dict(content)

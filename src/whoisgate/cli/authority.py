@@ -1,0 +1,248 @@
+"""``whoisgate authority``: who may ask, kept as entries of the log."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from whoisgate import authorities
+from whoisgate.app import Folder
+from whoisgate.audit.draft import JSON
+from whoisgate.audit.receipt import Receipt
+from whoisgate.cli.output import AsJSON, console, print_json
+from whoisgate.errors import MalformedAuthority
+from whoisgate.identity.authority import Record
+
+app = typer.Typer(help="Keep the directory of authorities.", no_args_is_help=True)
+
+InFolder = Annotated[Path, typer.Option("--dir", help="The gate's folder.")]
+By = Annotated[str, typer.Option(help="Who does it.")]
+Reason = Annotated[str, typer.Option(help="Why; committed, never shown.")]
+Name = Annotated[str, typer.Argument(help="The authority, as it is listed.")]
+Person = Annotated[
+    str | None, typer.Option(help="This person of it alone, by the pseudonym in the entries.")
+]
+MAX_FILE = 4 * 1024 * 1024
+
+
+@app.command()
+def add(
+    file: Annotated[Path, typer.Argument(help="The authority's record, as TOML or JSON.")],
+    by: By,
+    reason: Reason = "",
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """List an authority, or list it anew with another record."""
+    record = Record.of(_read(file), str(file))
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        receipt = authorities.add(gate, log, record, by=by, reason=reason)
+    _changed(gate, receipt, record.authority, "listed", as_json=as_json)
+
+
+@app.command("list")
+def list_(
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only what wants somebody's attention soon.")
+    ] = False,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Show who may ask, and which changes wait for a second person.
+
+    With ``--stale`` exit code 1 says that there is something to do.
+    """
+    with Folder.at(folder).opened() as log:
+        held = [s for s in authorities.listed(log) if s.stale or not stale]
+        waiting = log.directory().proposals
+    rows: list[dict[str, JSON]] = [
+        {
+            "authority": s.record.authority, "kind": s.record.kind.value,
+            "country": s.record.country, "state": s.state, "entry": s.entry,
+            "proof": [proof.method for proof in s.record.proof],
+            "vetted": {"by": s.record.vetted.by, "on": s.record.vetted.on.isoformat()},
+            "stale": list(s.stale),
+        }
+        for s in held
+    ]  # fmt: skip
+    proposed: list[dict[str, JSON]] = [
+        {"entry": p.entry, "authority": p.name, "state": p.state, "by": p.by} for p in waiting
+    ]
+    if as_json:
+        print_json({"authorities": rows, "proposed": proposed})
+    else:
+        _show(rows, proposed)
+    if stale and (rows or proposed):
+        raise typer.Exit(1)
+
+
+def _show(rows: list[dict[str, JSON]], proposed: list[dict[str, JSON]]) -> None:
+    table = Table("authority", "kind", "country", "state", "proves itself by", "", box=None)
+    for row in rows:
+        proof, stale = row["proof"], row["stale"]
+        table.add_row(
+            str(row["authority"]), str(row["kind"]), str(row["country"] or ""), str(row["state"]),
+            ", ".join(map(str, proof if isinstance(proof, list) else ())),
+            "; ".join(map(str, stale if isinstance(stale, list) else ())),
+        )  # fmt: skip
+    console().print(table if rows else "no authority")
+    for change in proposed:
+        typer.echo(
+            f"proposed by {change['by']}: {change['authority']} {change['state']}; "
+            f"confirm with `whoisgate authority confirm {change['entry']}`"
+        )
+
+
+@app.command()
+def confirm(
+    entry: Annotated[int, typer.Argument(help="The entry that proposes the change.")],
+    by: By,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Put a proposed change in force; takes somebody else than who proposed it."""
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        receipt = authorities.confirm(gate, log, entry, by=by)
+    _told({"confirmed": entry, "entry": receipt.index}, "confirmed", receipt, as_json=as_json)
+
+
+@app.command()
+def suspend(
+    name: Name,
+    by: By,
+    reason: Reason,
+    person: Person = None,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Stop an authority, or one person of it, until `restore`; at once."""
+    _stop(authorities.SUSPENDED, name, person, by, reason, folder, as_json=as_json)
+
+
+@app.command()
+def revoke(
+    name: Name,
+    by: By,
+    reason: Reason,
+    person: Person = None,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Stop an authority for good, or one person of it; at once."""
+    _stop(authorities.REVOKED, name, person, by, reason, folder, as_json=as_json)
+
+
+@app.command()
+def restore(
+    name: Name,
+    by: By,
+    reason: Reason,
+    person: Person = None,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Let a suspended authority, or a stopped person of it, ask again."""
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        if person is None:
+            receipt = authorities.restore(gate, log, name, by=by, reason=reason)
+        else:
+            receipt = authorities.bar(gate, log, name, person, barred=False, by=by, reason=reason)
+    _changed(gate, receipt, name, "restored", as_json=as_json)
+
+
+@app.command()
+def export(
+    out: Annotated[Path | None, typer.Argument(help="A file; without it to the output.")] = None,
+    folder: InFolder = Path(),
+) -> None:
+    """Write the directory, signed, for other operators.
+
+    They also need ``keys/directory.jwk``, by a way that they trust.
+    """
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        text = authorities.export(gate, log)
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text + "\n", encoding="ascii")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="What another operator exported.")],
+    by: By,
+    reason: Reason = "",
+    only: Annotated[
+        list[str] | None, typer.Option(help="This authority alone; may be given several times.")
+    ] = None,
+    folder: InFolder = Path(),
+    as_json: AsJSON = False,
+) -> None:
+    """Take over another operator's directory, or some authorities of it."""
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        receipt = authorities.take(gate, log, _text(file), by=by, reason=reason, only=only or ())
+    _told({"entry": receipt.index}, "imported", receipt, as_json=as_json)
+
+
+def _stop(
+    state: str, name: str, person: str | None, by: str, reason: str, folder: Path, *, as_json: bool
+) -> None:
+    gate = Folder.at(folder)
+    with gate.opened() as log:
+        if person is None:
+            receipt = authorities.stop(gate, log, name, state, by=by, reason=reason)
+        else:
+            receipt = authorities.bar(gate, log, name, person, barred=True, by=by, reason=reason)
+    _told(
+        {"authority": name, "person": person, "state": state, "entry": receipt.index},
+        state, receipt, as_json=as_json,
+    )  # fmt: skip
+
+
+def _changed(gate: Folder, receipt: Receipt, name: str, what: str, *, as_json: bool) -> None:
+    waits = gate.config.directory.approvers > 1
+    outcome = "proposed; somebody else confirms it" if waits else what
+    _told(
+        {"authority": name, "proposed": waits, "entry": receipt.index},
+        outcome, receipt, as_json=as_json,
+    )  # fmt: skip
+
+
+def _told(said: dict[str, JSON], what: str, receipt: Receipt, *, as_json: bool) -> None:
+    if as_json:
+        print_json(said)
+    else:
+        typer.echo(f"{what}; logged as entry {receipt.index}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    text = _text(file)
+    try:
+        if file.suffix == ".toml":
+            return tomllib.loads(text)
+        said = json.loads(text)
+    except ValueError as error:
+        raise MalformedAuthority(f"`{file}`: {error}") from None
+    if not isinstance(said, dict):
+        raise MalformedAuthority(f"`{file}`: expected an object")
+    return said
+
+
+def _text(file: Path) -> str:
+    try:
+        raw = file.read_bytes()
+        if len(raw) > MAX_FILE:
+            raise MalformedAuthority(f"`{file}`: expected at most `{MAX_FILE}` bytes")
+        return raw.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MalformedAuthority(f"`{file}` cannot be read: {type(error).__name__}") from None
