@@ -113,7 +113,11 @@ class ReplaceSettings(_Table):
 
 
 class RDAPSettings(_Table):
-    """``[rdap]``: where the RDAP server listens and what its notices say."""
+    """``[rdap]``: where the RDAP server listens and what its notices say.
+
+    ``public_per_minute`` bounds the public look-ups of one IPv4 address or IPv6 /64, in each
+    process; 0 is no bound.
+    """
 
     listen: str = "127.0.0.1:8043"
     terms_url: str | None = None
@@ -122,6 +126,7 @@ class RDAPSettings(_Table):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()
+    public_per_minute: int = Field(600, ge=0)
 
 
 class WhoisSettings(_Table):

@@ -146,6 +146,16 @@ class ConductStopped(ReleaseHeld):
     word = "stopped"
 
 
+class TooOften(RequesterError):
+    """More public look-ups in a minute, which ends at ``ends``, than one network may have."""
+
+    code = "WG118"
+
+    def __init__(self, ends: datetime) -> None:
+        super().__init__("too many look-ups in this minute")
+        self.ends = ends
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where something stands: file name, line and column, both from 1."""

@@ -16,6 +16,7 @@ from whoisgate.identity.directory import Directory
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import serve as run
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.visitors import Visitors
 from whoisgate.servers.whois import WhoisServer
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.sqlite import SQLiteLog
@@ -60,6 +61,7 @@ def serve(
         log.archived,
         folder.log_folder,
         app.utc_now,
+        visitors=Visitors(settings, config.rdap.public_per_minute, app.entropy),
     )
     run(
         answers,

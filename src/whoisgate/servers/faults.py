@@ -75,6 +75,7 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
         errors.TooManyRequests: Fault(
             429, "Too many requests", "too many connections at once; try again later"
         ),
+        errors.TooOften: Fault(429, "Too many requests", "too many look-ups; try again later"),
         errors.DoNotTrackRefused: Fault(
             403, "Do-not-track refused", "every answer beyond the public view is logged"
         ),
