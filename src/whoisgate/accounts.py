@@ -7,13 +7,22 @@ HMACs alone, and one in memory. Counts belong to windows that end; only a stop l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, cast
 
 from whoisgate.audit.draft import JSON, Asking, Draft
 from whoisgate.budgets import HOUR_US, Account, Holder, Quota, charged
-from whoisgate.conduct import CALM, Counts, Habit, Judgement, Verdict, judge, pattern
+from whoisgate.conduct import (
+    CALM,
+    Counts,
+    Habit,
+    Judgement,
+    Thresholds,
+    Verdict,
+    judge,
+    pattern,
+)
 from whoisgate.errors import ConductStopped, SecondApproverNeeded
 from whoisgate.queries import NO_LIMITS, Limits
 
@@ -34,8 +43,11 @@ class Book(Protocol):
     def account(self, key: Key, now_us: int) -> Account:
         """The account in the calendar month of a moment; an empty one if there is none."""
 
-    def counted_us(self, key: Key, now_us: int) -> int | None:
-        """When this was last counted in that month."""
+    def counted_us(self, shelf: Key, keys: Sequence[Key], now_us: int) -> Mapping[Key, int]:
+        """When each was last counted in that month; those that never were are left out.
+
+        All that is counted for one `shelf_of` a draft is kept together.
+        """
 
     def habit(self, requester: str) -> Habit:
         """When somebody asks."""
@@ -77,47 +89,77 @@ def settle(book: Book, draft: Draft, now_us: int) -> Settled:
     asking = draft.asking
     if asking is None:
         return Settled(draft)
-    conduct = _judged(book, draft, asking, now_us)
-    noted, quotas = [*conduct.noted], list[Quota]()
+    names = _names(book, draft, asking)
     holders: tuple[tuple[Holder, str, Limits], ...] = (
         ("person", draft.requester, asking.person_limits),
         ("authority", draft.authority, asking.authority_limits),
     )
-    for holder, name, limits in holders:
-        if limits != NO_LIMITS:
-            entry = _note(book, (holder, name), ((draft.domain, r) for r in asking.roles), now_us)
-            quotas += charged(holder, limits, entry.before, entry.after)
-            noted.append(entry)
-    return replace(conduct, noted=tuple(n for n in noted if n.counted), quotas=tuple(quotas))
+    limited = {(h, name): (h, limits) for h, name, limits in holders if limits != NO_LIMITS}
+    persons = tuple((draft.domain, role) for role in asking.roles)
+    noted = _noted(book, draft, {**names, **dict.fromkeys(limited, persons)}, now_us)
+    settled = Settled(draft)
+    if asking.thresholds is not None and names:
+        breadth = [noted[key].after for key in names]
+        settled = _judged(book, draft, asking, asking.thresholds, breadth)
+    quotas = [
+        quota
+        for key, (holder, limits) in limited.items()
+        for quota in charged(holder, limits, noted[key].before, noted[key].after)
+    ]
+    changed = tuple(one for one in noted.values() if one.counted)
+    return replace(settled, noted=changed, quotas=tuple(quotas))
 
 
-def _judged(book: Book, draft: Draft, asking: Asking, now_us: int) -> Settled:
-    """The draft with what is to be said of its requester's conduct."""
-    thresholds, requester = asking.thresholds, draft.requester
-    if thresholds is None:
-        return Settled(draft)
-    stop = book.stop(requester)
+def _names(book: Book, draft: Draft, asking: Asking) -> dict[Key, tuple[Key, ...]]:
+    """The accounts in which the name is counted: of all, then of its run; none while stopped."""
+    if asking.thresholds is None:
+        return {}
+    stop = book.stop(draft.requester)
     if stop is not None and stop.lifted_by is None:
         if draft.kind != "refusal":
             raise ConductStopped("expected an operator to lift the stop first; write to them")
-        return Settled(draft)
+        return {}
     # A lifted stop begins other accounts, so that what led to it does not stop anew.
-    since = (requester, str(stop.lifted_by) if stop else "")
-    names = _note(book, ("names", *since), [(draft.domain,)], now_us)
-    run, shape = None, pattern(draft.domain)
+    since = (draft.requester, str(stop.lifted_by) if stop else "")
+    shape, name = pattern(draft.domain), ((draft.domain,),)
+    names: dict[Key, tuple[Key, ...]] = {("names", *since): name}
     if shape != draft.domain:
-        run = _note(book, ("run", *since, shape), [(draft.domain,)], now_us)
-    before = book.habit(requester)
-    habit = before.asked(now_us // HOUR_US, thresholds)
-    counts = Counts(names.after.hour, names.after.day, run.after.day if run else 0, habit.unusual)
-    judgement = judge(counts, thresholds)
+        names["run", *since, shape] = name
+    return names
+
+
+def shelf_of(draft: Draft) -> Key:
+    """What an authority asked about one domain: few things, read and written at once."""
+    return ("asked", draft.authority, draft.domain)
+
+
+def _noted(
+    book: Book, draft: Draft, wanted: Mapping[Key, tuple[Key, ...]], now_us: int
+) -> dict[Key, Noted]:
+    counted = {key: tuple((*key, *one) for one in each) for key, each in wanted.items()}
+    keys = [one for each in counted.values() for one in each]
+    seen_us = book.counted_us(shelf_of(draft), keys, now_us) if keys else {}
+    noted = {}
+    for key, each in counted.items():
+        before = book.account(key, now_us).at(now_us)
+        after = before.counted([seen_us.get(one) for one in each], now_us) if each else before
+        noted[key] = Noted(key, before, after, each)
+    return noted
+
+
+def _judged(
+    book: Book, draft: Draft, asking: Asking, thresholds: Thresholds, breadth: Sequence[Account]
+) -> Settled:
+    """The draft with what is to be said of its requester's conduct; ``breadth`` as `_names`."""
+    all_names = breadth[0]
+    before = book.habit(draft.requester)
+    habit = before.asked(all_names.at_us // HOUR_US, thresholds)
+    run = breadth[1].day if len(breadth) > 1 else 0
+    judgement = judge(Counts(all_names.hour, all_names.day, run, habit.unusual), thresholds)
     _allow(draft, asking, judgement)
-    return Settled(
-        _flagged(draft, judgement),
-        (names, run) if run else (names,),
-        None if habit is before else habit,
-        stops=judgement.verdict is Verdict.STOPPED,
-    )
+    stops = judgement.verdict is Verdict.STOPPED
+    changed = None if habit is before else habit
+    return Settled(_flagged(draft, judgement), habit=changed, stops=stops)
 
 
 def _allow(draft: Draft, asking: Asking, judgement: Judgement) -> None:
@@ -141,10 +183,3 @@ def _flagged(draft: Draft, judgement: Judgement) -> Draft:
     detail = cast("dict[str, JSON]", draft.fields.get("detail") or {})
     said = {**detail, "flagged": list(judgement.reasons)}
     return replace(draft, fields={**draft.fields, "detail": said})
-
-
-def _note(book: Book, key: Key, counted: Iterable[Key], now_us: int) -> Noted:
-    before = book.account(key, now_us).at(now_us)
-    each = tuple((*key, *one) for one in counted)
-    after = before.counted([book.counted_us(one, now_us) for one in each], now_us)
-    return Noted(key, before, after, each)

@@ -40,9 +40,14 @@ class Account(NamedTuple):
 
     def at(self, now_us: int) -> Account:
         """The same account at a moment: what belongs to a window that ended is gone."""
-        begins = [span.begin_us for span in spans(now_us // HOUR_US)]
-        held = zip(self[1:], begins, strict=True)
-        return Account(now_us, *(n if begin <= self.at_us else 0 for n, begin in held))
+        last_us, hours, days, months = self
+        hour, day, month = spans(now_us // HOUR_US)
+        return Account(
+            now_us,
+            hours if hour.begin_us <= last_us else 0,
+            days if day.begin_us <= last_us else 0,
+            months if month.begin_us <= last_us else 0,
+        )
 
     def counted(self, seen_us: Iterable[int | None], now_us: int) -> Account:
         """The account after some are counted now, each counted last when it says, or never."""
@@ -106,5 +111,6 @@ def _us(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+@lru_cache(64)
 def _moment(moment_us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=moment_us)

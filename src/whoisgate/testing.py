@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -62,8 +62,8 @@ class _Book:
     def account(self, key: Key, now_us: int) -> Account:
         return self.accounts.get(key, Account()).at(now_us)
 
-    def counted_us(self, key: Key, _now_us: int) -> int | None:
-        return self.counted.get(key)
+    def counted_us(self, _shelf: Key, keys: Sequence[Key], _now_us: int) -> Mapping[Key, int]:
+        return {key: self.counted[key] for key in keys if key in self.counted}
 
     def habit(self, requester: str) -> Habit:
         return self.habits.get(requester, Habit())

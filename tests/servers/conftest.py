@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ from whoisgate.redact import Substitutes
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import run
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.visitors import Visitors
 from whoisgate.servers.whois import WhoisServer
 from whoisgate.sources.memory import MemorySource
 from whoisgate.testing import MemoryLog
@@ -108,7 +110,9 @@ def make(policy, record, tmp_path):
     """Makes services; keyword arguments replace their parts."""
     made = []
 
-    def make(*, source=None, log=None, records=(), clock=lambda: NOW, gate=None, **server):
+    def make(
+        *, source=None, log=None, records=(), clock=lambda: NOW, gate=None, per_minute=0, **server
+    ):
         entropy = iter(range(1, 1 << 30))
         log = log or MemoryLog(clock=clock, entropy=lambda n: next(entropy).to_bytes(n, "little"))
         executor = ThreadPoolExecutor(2)
@@ -128,6 +132,7 @@ def make(policy, record, tmp_path):
             {policy.digest: policy.text}.get,
             tmp_path,
             clock,
+            visitors=Visitors(settings, per_minute, secrets.token_bytes),
         )
         made.append((log, executor))
         return Service(door, log, settings, app, policy, source)

@@ -142,8 +142,6 @@ def test_knows_nobody_by_name(home, log):
     assert rows(home, "counted")
     for word in (b"shop", b"calm", b"officer-7", b"registrant"):
         assert word not in content
-    tags = [tag for _, tag, _ in rows(home, "counted")]
-    assert len({*tags}) == len(tags), "nothing that is counted twice has one tag"
 
 
 def test_prunes_what_belongs_to_months_that_ended(home, log):

@@ -42,7 +42,8 @@ from whoisgate.audit.tree import Grown, grow
 from whoisgate.audit.verify import leaf_hash
 from whoisgate.budgets import Quota
 from whoisgate.errors import ClockBehind, DiskFull, LogUnavailable, MissingKey, WhoisgateError
-from whoisgate.stores import book, shred, tables
+from whoisgate.stores import shred, tables
+from whoisgate.stores.book import Rows
 from whoisgate.stores.publish import Published
 from whoisgate.stores.settle import settlements
 from whoisgate.stores.signing import SigningKeys
@@ -167,17 +168,13 @@ class Sequencer:
             raise ClockBehind(f"the clock is `{behind:.1f}` s behind the last entry")
         logged_at = max(now, head.logged_at)
         batch = _Batch(head, self._epoch_at(logged_at), logged_at)
+        book = Rows(self._database, ledger.tags, tables.to_us(logged_at))
         random = ledger.entropy(_RANDOM_BYTES * len(drafts))
         for at, draft in enumerate(drafts):
             own = random[at * _RANDOM_BYTES : (at + 1) * _RANDOM_BYTES]
             try:
-                settled, statements = settlements(
-                    self._database,
-                    ledger.tags,
-                    draft,
-                    head.edge.size + len(batch.lines),
-                    logged_at,
-                )
+                index = head.edge.size + len(batch.lines)
+                settled, statements = settlements(book, draft, index, logged_at)
                 line = self._line(batch, settled, own)
             except (WhoisgateError, ValueError, TypeError, OverflowError) as error:
                 batch.outcomes.append(error)
@@ -185,10 +182,11 @@ class Sequencer:
             # Settled before the next draft is checked, which must see it.
             for statement in statements:
                 self._database.execute(*statement)
+            book.enter(settled, index)
             batch.lines.append(line)
             batch.outcomes.append(line)
         if batch.lines:
-            book.prune(self._database, tables.to_us(logged_at))
+            book.write()
         return batch
 
     def _line(self, batch: _Batch, settled: Settled, random: bytes) -> _Line:

@@ -7,6 +7,7 @@ commits.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
@@ -37,27 +38,31 @@ from whoisgate.errors import (
     MalformedAuthority,
     UnknownEntry,
 )
-from whoisgate.stores.book import Rows, Statement
+from whoisgate.stores.book import Rows
 from whoisgate.stores.tables import Tags, to_us
 
 _DAY_US: Final = 86_400_000_000
 
+Statement = tuple[str, Sequence[object]]
+
 
 def settlements(
-    database: sqlite3.Connection, tags: Tags, draft: Draft, index: int, now: datetime
+    book: Rows, draft: Draft, index: int, now: datetime
 ) -> tuple[Settled, list[Statement]]:
-    """What a draft settles, and the writes beside entry ``index``, not yet executed.
+    """What a draft settles in the accounts, and the other writes beside entry ``index``.
+
+    Neither is done yet.
 
     Raises what forbids this draft: `CredentialRefused`, `BudgetSpent`, `ApprovalSpent`,
     `ReleaseHeld` or `UnknownEntry`.
     """
+    database, tags = book.database, book.tags
     if draft.valid_until is not None and draft.valid_until <= now:
         raise CredentialRefused("the credential ended before the entry was logged")
     if draft.requester:
         _admit(database, tags, draft)
-    book = Rows(database, tags)
     settled = accounts.settle(book, draft, to_us(now))
-    statements = [*book.writes(settled, index)]
+    statements: list[Statement] = []
     # What stops somebody is logged even where the refusals of the day are used up.
     if draft.budget is not None and not settled.stops:
         statements += _debit(database, tags, draft, draft.budget, now)
