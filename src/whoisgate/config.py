@@ -115,8 +115,8 @@ class ReplaceSettings(_Table):
 class RDAPSettings(_Table):
     """``[rdap]``: where the RDAP server listens and what its notices say.
 
-    ``public_per_minute`` bounds the public look-ups of one IPv4 address or IPv6 /64, in each
-    process; 0 is no bound.
+    ``public_per_minute`` bounds the public look-ups of one IPv4 address or IPv6 /64, port 43
+    included, in each process; 0 is no bound.
     """
 
     listen: str = "127.0.0.1:8043"

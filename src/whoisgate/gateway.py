@@ -50,6 +50,7 @@ def serve(
     config = folder.config
     gate = app.open_async(folder.path, source=source, allow_draft=allow_draft)
     settings = ServerSettings(folder.settings().rdap, config.rdap.trusted_proxies)
+    visitors = Visitors(settings, config.rdap.public_per_minute, app.utc_now, app.entropy)
     log = folder.log()
     directory = KeptDirectory(log, folder.audience, app.utc_now)
     directory.read()
@@ -61,11 +62,11 @@ def serve(
         log.archived,
         folder.log_folder,
         app.utc_now,
-        visitors=Visitors(settings, config.rdap.public_per_minute, app.entropy),
+        visitors=visitors,
     )
     run(
         answers,
-        WhoisServer(gate, settings),
+        WhoisServer(gate, settings, visitors),
         rdap or address(config.rdap.listen),
         whois or address(config.whois.listen),
         gate=gate,

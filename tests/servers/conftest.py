@@ -73,6 +73,7 @@ class Service:
     policy: object
     source: object
     whois: WhoisServer | None = None
+    visitors: Visitors | None = None
 
     def ask(self, path, headers=(), *, method="GET", query="", client="127.0.0.1", scheme="http"):
         """One request straight into the ASGI application."""
@@ -132,7 +133,7 @@ def make(policy, record, tmp_path):
             {policy.digest: policy.text}.get,
             tmp_path,
             clock,
-            visitors=Visitors(settings, per_minute, secrets.token_bytes),
+            visitors=Visitors(settings, per_minute, clock, secrets.token_bytes),
         )
         made.append((log, executor))
         return Service(door, log, settings, app, policy, source)
@@ -152,7 +153,7 @@ def service(make):
 def serving(service):
     """Both servers for real on loopback ports, in a thread of their own."""
     addresses, stop = {}, []
-    service.whois = WhoisServer(service.gate, service.settings)
+    service.whois = WhoisServer(service.gate, service.settings, service.visitors)
     up = threading.Event()
 
     async def main():

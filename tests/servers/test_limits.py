@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta
 import http_sfv
 import pytest
 from tests.conftest import NOW
-from tests.servers.conftest import OTHER_OFFICER, PENDING, REFUSED, RELEASED, asking, with_token
+from tests.servers.conftest import (
+    OTHER_OFFICER,
+    PENDING,
+    REFUSED,
+    RELEASED,
+    asking,
+    serving,
+    with_token,
+)
 
 from whoisgate.budgets import Quota
 from whoisgate.conduct import Thresholds
@@ -217,42 +225,62 @@ def test_believes_nobody_else_about_who_asks(limited):
     assert asked == [[200]] * 3 + [[429]]
 
 
-def visitors(limit=3):
+def visitors(clock, limit=3):
     drawn = iter(range(1, 99))
-    shown = ServerSettings(None)
-    return Visitors(shown, limit, lambda size: next(drawn).to_bytes(size, "little"))
+    return Visitors(
+        ServerSettings(None), limit, clock, lambda size: next(drawn).to_bytes(size, "little")
+    )
 
 
-def test_keeps_no_address_and_changes_what_stands_for_it_each_day():
-    counted, scope = visitors(), {"client": ("192.0.2.1", 1), "headers": []}
-    noon = datetime(2026, 11, 23, 23, 58, 30, tzinfo=UTC)
-    places = []
-    for minutes in range(3):
-        places.append(counted.place(scope, noon + timedelta(minutes=minutes)))
+def test_keeps_no_address_and_changes_what_stands_for_it_each_day(clock):
+    counted, places = visitors(clock), []
+    clock.now = datetime(2026, 11, 23, 23, 58, 30, tzinfo=UTC)
+    for _ in range(3):
+        places.append(counted.place("192.0.2.1"))
         counted.add(places[-1])
         assert {*counted._counts} == {places[-1]}
+        clock.now += timedelta(minutes=1)
     assert places[0] == places[1] != places[2]
     assert len(places[0]) == 8
 
 
-def test_begins_anew_when_the_clock_goes_back():
-    counted, scope = visitors(), {"client": ("192.0.2.1", 1), "headers": []}
+def test_begins_anew_when_the_clock_goes_back(clock):
+    counted = visitors(clock)
     for _ in range(3):
-        counted.add(counted.place(scope, NOW))
-    assert counted.full(counted.place(scope, NOW + timedelta(seconds=59)))
-    assert not counted.full(counted.place(scope, NOW - timedelta(days=9)))
+        counted.add(counted.place("192.0.2.1"))
+    clock.now += timedelta(seconds=59)
+    assert counted.full(counted.place("192.0.2.1"))
+    clock.now -= timedelta(days=9)
+    assert not counted.full(counted.place("192.0.2.1"))
 
 
-def test_counts_no_more_networks_than_fit():
-    counted = visitors()
+def test_counts_no_more_networks_than_fit(clock):
+    counted = visitors(clock)
     for number in range(MAX_PLACES + 5):
         counted.add(number.to_bytes(8))
     assert len(counted._counts) == MAX_PLACES
     assert not counted.full((MAX_PLACES + 1).to_bytes(8))
 
 
-def test_bounds_nobody_without_a_limit():
-    counted = visitors(0)
-    place = counted.place({"client": ("192.0.2.1", 1), "headers": []}, NOW)
+def test_bounds_nobody_without_a_limit(clock):
+    counted = visitors(clock, 0)
+    place = counted.place("192.0.2.1")
     counted.add(place)
     assert not counted.full(place)
+
+
+class Loopback(Visitors):
+    """Takes loopback for a network like any other, for there is no other here."""
+
+    def place(self, host):
+        assert host == "127.0.0.1"
+        return super().place("192.0.2.1")
+
+
+def test_bounds_port_43_too(make, clock):
+    service = make(clock=clock)
+    service.visitors = Loopback(service.settings, 2, clock, lambda size: b"k" * size)
+    with serving(service) as addresses:
+        told = [addresses.raw("whois", b"example.com\r\n") for _ in range(3)]
+    assert told[0] == told[1]
+    assert told[2] == b"% WG118: too many look-ups; try again later\r\n"

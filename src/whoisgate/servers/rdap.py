@@ -109,7 +109,7 @@ def application(  # noqa: PLR0917  wiring, done once
     `ReceiptNotFound`; ``policies`` gives an archived bundle by its digest. Both run in threads.
     Without ``visitors`` the public may ask as often as it likes.
     """
-    visitors = visitors or Visitors(settings, 0, bytes)
+    visitors = visitors or Visitors(settings, 0, clock, bytes)
     return _Application(
         gate, settings, authenticator, receipts, policies, log_folder, clock, visitors
     )
@@ -146,7 +146,7 @@ class _Application:
                 if name in _SLOW:
                     break
             else:
-                place = self._visitors.place(scope, self._clock())
+                place = self._visitors.place(request.client(scope, self._settings.networks))
                 held = None if self._visitors.full(place) else self._gate.at_hand(path[8:])
                 if held is not None:
                     self._visitors.add(place)
@@ -205,10 +205,10 @@ class _Application:
         try:
             requester = self._requester(scope, said, arrived)
         except RequesterError:
-            self._visit(scope, arrived)
+            self._visit(scope)
             raise
         if requester is PUBLIC:
-            self._visit(scope, arrived)
+            self._visit(scope)
             answer = await self._gate.answer(Question.of(name), PUBLIC, arrived)
             return Reply(200, _public(answer.decision.policy), answer.body)
         question = _question(name, said)
@@ -238,9 +238,9 @@ class _Application:
             headers = (*headers, limits.retry_after(answer.held.ends, self._clock()))
         return Reply(fault(answer.held).status, headers, answer.body, code(answer.held))
 
-    def _visit(self, scope: Scope, now: datetime) -> None:
+    def _visit(self, scope: Scope) -> None:
         """Count the look-up of somebody unknown; raises `TooOften`."""
-        place = self._visitors.place(scope, now)
+        place = self._visitors.place(request.client(scope, self._settings.networks))
         if self._visitors.full(place):
             self._gate.count("too_often")
             raise TooOften(self._visitors.ends)

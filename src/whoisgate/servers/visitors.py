@@ -1,8 +1,8 @@
-"""How often the public asks, counted by network and forgotten each minute.
+"""How often the public asks, by both servers, counted by network and forgotten each minute.
 
 An address is never kept: what stands for it is a keyed hash under a secret of the day, of 8 bytes,
-and lives for the minute. IPv6 counts by /64. Loopback counts as nobody, and a trusted proxy as whom
-it says that it asks for, or as nobody. Each process counts for itself.
+and lives for the minute. IPv6 counts by /64; loopback and trusted proxies count as nobody. Each
+process counts for itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from hashlib import blake2b
 from typing import Final
 
 from whoisgate.servers.places import Networks
-from whoisgate.servers.request import Scope, client
 from whoisgate.servers.settings import ServerSettings
 
 MINUTE: Final = timedelta(minutes=1)
@@ -36,22 +35,24 @@ class Visitors:
         self,
         settings: ServerSettings,
         per_minute: int,
+        clock: Callable[[], datetime],
         entropy: Callable[[int], bytes],
     ) -> None:
-        self._limit, self._proxies = per_minute, settings.networks
+        self._limit, self._clock = per_minute, clock
         self._network, self._entropy = Networks(settings.networks).of, entropy
         self._counts: dict[bytes, int] = {}
         self._day: date | None = None
         self._secret = b""
         self._begins = self.ends = datetime.min.replace(tzinfo=UTC)
 
-    def place(self, scope: Scope, now: datetime) -> bytes:
-        """What stands for the network that asks; nothing for those who are not counted."""
+    def place(self, host: str) -> bytes:
+        """What stands for the network of an address; nothing for those who are not counted."""
         if not self._limit:
             return _NOBODY
-        network = self._network(client(scope, self._proxies))
+        network = self._network(host)
         if isinstance(network, str):
             return _NOBODY
+        now = self._clock()
         if not self._begins <= now < self.ends:
             self._begin(now)
         number = network.to_bytes(_NUMBER_BYTES, signed=True)
