@@ -314,9 +314,7 @@ class DirectorySettings(_Table):
     signers: dict[str, Path] = {}
 
 
-class LimitsSettings(_Table):
-    """Persons disclosed in one UTC hour, day and calendar month."""
-
+class _LimitsSettings(_Table):
     hour: int | None = Field(None, ge=0)
     day: int | None = Field(None, ge=0)
     month: int | None = Field(None, ge=0)
@@ -326,15 +324,30 @@ class LimitsSettings(_Table):
         return Limits(self.hour, self.day, self.month)
 
 
+class PersonLimitsSettings(_LimitsSettings):
+    """``[budget.person]``: disclosed to one person in one UTC hour, day and calendar month."""
+
+    hour: int | None = Field(200, ge=0)
+    day: int | None = Field(1000, ge=0)
+    month: int | None = Field(5000, ge=0)
+
+
+class AuthorityLimitsSettings(_LimitsSettings):
+    """``[budget.authority]``: disclosed to all of one authority, as for one person."""
+
+    day: int | None = Field(5000, ge=0)
+    month: int | None = Field(50_000, ge=0)
+
+
 class BudgetSettings(_Table):
     """``[budget]``: persons disclosed to one person and to one authority, at most.
 
     A person disclosed is a contact role of a domain, counted once in the UTC hour, day and calendar
-    month. They hold where the directory's record of the authority has no limit of its own.
+    month. Each limit holds where the directory's record of the authority has none of its own.
     """
 
-    person: LimitsSettings = LimitsSettings(hour=200, day=1000, month=5000)
-    authority: LimitsSettings = LimitsSettings(day=5000, month=50_000)
+    person: PersonLimitsSettings = PersonLimitsSettings()
+    authority: AuthorityLimitsSettings = AuthorityLimitsSettings()
 
 
 Steps = Annotated[

@@ -60,6 +60,12 @@ force (outcome ``active``, ``suspended`` or ``revoked``; ``barred`` or ``restore
 or has it wait for a second person (``proposed``). Its ``detail`` names the ``authority`` or the
 ``person``, ``by`` whom and why, and the SHA-256 (hex) of the ``record``, which is in the envelope.
 
+**Conduct and budgets.** ``detail`` of a disclosure, refusal or pending question may hold
+``flagged``, what stood out in how its requester asks, and ``held``, why nothing was released that
+the policy would release: ``persons_spent`` (with ``of``, ``window`` and ``limit``), ``stopped``
+(refusals), or ``second_approver`` (pending). Such an entry replays as a question that is not
+permitted. An ``approval`` whose outcome is ``lifted`` ends the stop that its ``entry`` began.
+
 **Seal.** A disclosure whose ``detail`` holds ``sealed_until`` (a date) is followed, before the
 end of that date, by an ``unseal`` of that ``entry`` or an ``extend`` to another date.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,9 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
         out.print(rows)
     for reason in _replaced(reply, reasons):
         out.print(f"replaced {reason.element.name}: {escape(law(reason))}")
-    for reason in _missing(reply, reasons, decision):
+    for line in _held(reply):
+        out.print(f"held back: {escape(line)}")
+    for reason in _missing(reply, reasons, decision) if not _held(reply) else ():
         out.print(f"withheld {reason.element.name}: {escape('; '.join(reason.missing))}")
     if by_source := declared(reply.body, by_source=True):
         out.print(f"withheld by the source itself: {escape(', '.join(by_source))}")
@@ -111,6 +114,7 @@ def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
         "withheld": {
             r.element.name: {"missing": list(r.missing)} for r in _missing(reply, reasons, decision)
         },
+        "held": list(_held(reply)),
         "declared": list(declared(reply.body)),
         "withheld_by_source": list(declared(reply.body, by_source=True)),
     }
@@ -137,3 +141,15 @@ def _missing(
     released = decision.rulings if decision else {}
     asked = [r for r in reasons.values() if r.asked and r.element not in released]
     return asked if reply.receipt else []
+
+
+def _held(reply: Reply) -> list[str]:
+    """Why nothing was released that the policy would release."""
+    detail = reply.receipt.fields.get("detail") if reply.receipt else None
+    if not isinstance(detail, dict) or "held" not in detail:
+        return []
+    said = json.loads(reply.body).get("description", [_APPROVE])
+    return [str(line) for line in said]
+
+
+_APPROVE = "somebody has to approve this very question, whatever standing approval there is"
