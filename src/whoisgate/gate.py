@@ -211,6 +211,8 @@ class Gate:
             try:
                 receipt = self.log.append(step.draft).result()
             except ReleaseHeld as held:
+                if step.draft.kind == "refusal":
+                    raise
                 granted = None
                 if isinstance(held, SecondApproverNeeded):
                     granted = self.log.granted(question_key(question, requester))
@@ -339,6 +341,8 @@ class AsyncGate:
             try:
                 receipt = await asyncio.wrap_future(self.log.append(step.draft))
             except ReleaseHeld as held:
+                if step.draft.kind == "refusal":
+                    raise
                 granted = None
                 if isinstance(held, SecondApproverNeeded):
                     granted = await self._granted(question, requester)

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from whoisgate.audit.draft import Asking, Draft, Lifted
 from whoisgate.conduct import Thresholds
-from whoisgate.errors import ClockBehind, PersonsSpent, ReleaseHeld, WhoisgateError
+from whoisgate.errors import (
+    BudgetSpent,
+    ClockBehind,
+    ConductStopped,
+    PersonsSpent,
+    ReleaseHeld,
+    WhoisgateError,
+)
 from whoisgate.queries import Limits
 from whoisgate.testing import MemoryLog
 
@@ -165,6 +172,20 @@ def test_prunes_what_belongs_to_months_that_ended(home, log):
     home.now += timedelta(days=100)
     disclose(home, log, "a.example", asking(month=999))
     assert rows(home, "habit") == []
+
+
+def test_logs_what_stops_somebody_whatever_is_left_of_refusals(home, log):
+    def refuse(number):
+        counted = asking(thresholds=STEPS)
+        draft = home.disclosure(domain=f"shop{number}.example", asking=counted, budget=3)
+        return log.append(replace(draft, kind="refusal")).result().index
+
+    entries = [refuse(number) for number in range(4)]
+    assert log.stopped() == entries[3:]
+    with pytest.raises(BudgetSpent):
+        refuse(9)
+    with pytest.raises(ConductStopped):
+        disclose(home, log, "calm.example", asking(thresholds=STEPS))
 
 
 # --- The log on disk and the log in memory refuse the same ---------------------------------------
