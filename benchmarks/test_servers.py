@@ -24,6 +24,7 @@ from whoisgate.identity.authenticator import Authenticator
 from whoisgate.identity.directory import Directory
 from whoisgate.servers.rdap import application
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.visitors import Visitors
 
 REQUESTS = 40_000
 CONNECTIONS = 10_000
@@ -75,20 +76,23 @@ def _name(folder):
     return (folder / "demo" / "domains.txt").read_text().split()[0]
 
 
-def test_public_lookup_in_the_application(benchmark, folder):
+@pytest.mark.parametrize("per_minute", [0, 10**9])
+def test_public_lookup_in_the_application(benchmark, folder, per_minute):
     gate, own = app.open_async(folder), app.Folder.at(folder)
+    settings = ServerSettings(own.settings().rdap)
     answers = application(
         gate,
-        ServerSettings(own.settings().rdap),
+        settings,
         Authenticator(lambda: Directory([], "")),
         None,
         None,
         folder,
         app.utc_now,
+        visitors=Visitors(settings, per_minute, app.utc_now, app.entropy),
     )
     scope = {
         "type": "http", "method": "GET", "path": f"/domain/{_name(folder)}", "query_string": b"",
-        "scheme": "http", "client": ("127.0.0.1", 1),
+        "scheme": "http", "client": ("192.0.2.1", 1),
         "headers": [(b"host", b"rdap.example"), (b"accept", b"application/rdap+json"),
                     (b"user-agent", b"bench"), (b"accept-encoding", b"gzip")],
     }  # fmt: skip

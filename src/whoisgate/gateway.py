@@ -18,6 +18,7 @@ from whoisgate.identity.published import Fetch, Published
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import serve as run
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.visitors import Visitors
 from whoisgate.servers.whois import WhoisServer
 from whoisgate.sources.upstream.keys import fetcher
 from whoisgate.stores.settle import ACTIVE
@@ -52,6 +53,7 @@ def serve(
     config = folder.config
     gate = app.open_async(folder.path, source=source, allow_draft=allow_draft)
     settings = ServerSettings(folder.settings().rdap, config.rdap.trusted_proxies)
+    visitors = Visitors(settings, config.rdap.public_per_minute, app.utc_now, app.entropy)
     log = folder.log()
     directory = KeptDirectory(log, folder.audience, app.utc_now)
     directory.read()
@@ -65,10 +67,11 @@ def serve(
         log.archived,
         folder.log_folder,
         app.utc_now,
+        visitors=visitors,
     )
     run(
         answers,
-        WhoisServer(gate, settings),
+        WhoisServer(gate, settings, visitors),
         rdap or address(config.rdap.listen),
         whois or address(config.whois.listen),
         gate=gate,

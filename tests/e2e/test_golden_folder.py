@@ -85,7 +85,7 @@ def test_opens_a_folder_of_every_format(number, tmp_path):
     if "erased" in held:
         with app.Folder.at(folder).opened() as log, pytest.raises(UnknownEntry):
             log.open_entry(held["erased"], app.Folder.at(folder).operator_key())
-    waiting = app.pending(app.Folder.at(folder))
+    waiting = app.queue(app.Folder.at(folder)).questions
     assert [p.entry for p, _ in waiting] == [held["pending"]]
     gate = wg.open(folder, source=MemorySource([RECORD]))
     app.approve(app.Folder.at(folder), held["pending"], ["registrant.phone"], "Duty Officer",
