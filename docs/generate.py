@@ -21,6 +21,7 @@ from whoisgate import errors
 from whoisgate.audit.verify import FAILURES
 from whoisgate.config import Config
 from whoisgate.elements import ELEMENTS, REGISTRY_VERSION, Kind
+from whoisgate.identity.authority import Record
 from whoisgate.policy import schema, suite_schema
 from whoisgate.policy.findings import CODES
 from whoisgate.policy.model import (
@@ -151,6 +152,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings,
     "docs/reference/policy-words.md": policy_words,
     "policies/policy.schema.json": lambda: _json(schema()),
+    "docs/reference/authority.schema.json": lambda: _json(Record.model_json_schema()),
     "policies/suite.schema.json": lambda: _json(suite_schema()),
 }
 """What each generated file holds."""

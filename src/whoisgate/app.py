@@ -5,6 +5,7 @@ This is the only module that reads the clock or draws randomness; everything els
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import secrets
@@ -200,6 +201,10 @@ class Folder:
             yield log
         finally:
             log.close()
+
+    def nonce_key(self) -> bytes:
+        """What makes the nonces of DPoP proofs: secret, and the same in every process."""
+        return hmac.digest(self._secret("index.key"), b"whoisgate DPoP nonces", "sha256")
 
     def source(self) -> Source:
         """The synchronous source that the configuration names."""

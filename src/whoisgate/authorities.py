@@ -188,7 +188,7 @@ def export(folder: Folder, log: SQLiteLog) -> str:
     exchange, held = _exchange(), log.directory()
     file = folder.path / "keys" / "directory.key"
     if not file.exists():
-        private, public = exchange.new_key()
+        private, public = exchange.new_key(app.entropy(32))
         file.with_suffix(".jwk").write_bytes(public)
         app.write_secret(file, private)
     content = {

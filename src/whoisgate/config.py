@@ -306,12 +306,16 @@ class DirectorySettings(_Table):
 
     ``audience`` is what tokens must be for, without it the base URL. With two ``approvers`` one
     person proposes an authority and another confirms it. ``signers`` are the public keys (JWK
-    files) of operators whose directories may be imported, by name.
+    files) of operators whose directories may be imported, by name. The keys that an issuer
+    publishes are fetched from public addresses and from networks under ``keys_allow``, and
+    ``keys_ca`` (PEM) signs for their servers, without it the system's authorities.
     """
 
     audience: str | None = None
     approvers: Literal[1, 2] = 1
     signers: dict[str, Path] = {}
+    keys_allow: tuple[NetworkText, ...] = ()
+    keys_ca: Path | None = None
 
 
 class _LimitsSettings(_Table):

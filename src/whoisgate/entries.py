@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from whoisgate.audit.draft import JSON, Asking, Draft, Due
+from whoisgate.audit.question import as_kept
 from whoisgate.conduct import Thresholds
 from whoisgate.errors import PersonsSpent, ReleaseHeld
 from whoisgate.policy.decide import Decision, Outcome
@@ -84,8 +85,10 @@ def drafted(
         "record_version": record.version,
         "context": {**_context(decision, record.facts), "switches": sorted(switches)},
     }
-    until = question.sealed_until
+    until, signed = question.sealed_until, requester.signed
     detail: dict[str, JSON] = {"sealed_until": until.isoformat()} if until else {}
+    if signed:
+        detail["signed"] = as_kept(signed)
     if held is not None:
         detail |= _held(held)
     if detail:

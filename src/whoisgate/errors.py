@@ -69,6 +69,18 @@ class CredentialRefused(RequesterError):
     code = "WG106"
 
 
+class ProofRefused(CredentialRefused):
+    """A DPoP proof that does not hold, was used before, or is for another request (RFC 9449)."""
+
+    code = "WG119"
+
+
+class NonceExpected(ProofRefused):
+    """A DPoP proof without the server's nonce, or with an old one: `DPoP-Nonce` says which."""
+
+    code = "WG120"
+
+
 class ClearText(RequesterError):
     """A credential or `Disclosure-Request` over clear text from a distance; refused unread."""
 

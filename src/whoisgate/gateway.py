@@ -13,11 +13,14 @@ from whoisgate.errors import LogUnavailable, MalformedConfig, WhoisgateError
 from whoisgate.gate import AsyncSource, Source
 from whoisgate.identity.authenticator import Authenticator
 from whoisgate.identity.directory import Directory
+from whoisgate.identity.dpop import Proofs
+from whoisgate.identity.published import Fetch, Published
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import serve as run
 from whoisgate.servers.settings import ServerSettings
 from whoisgate.servers.visitors import Visitors
 from whoisgate.servers.whois import WhoisServer
+from whoisgate.sources.upstream.keys import fetcher
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.sqlite import SQLiteLog
 
@@ -57,7 +60,9 @@ def serve(
     answers = application(
         gate,
         settings,
-        Authenticator(directory),
+        Authenticator(
+            directory, proofs=Proofs(folder.nonce_key()), published=Published(_fetcher(folder))
+        ),
         log.receipt,
         log.archived,
         folder.log_folder,
@@ -72,6 +77,7 @@ def serve(
         gate=gate,
         ready=ready,
         tls=folder.tls,
+        anchors=lambda: directory().certificates.anchors,
         reread=lambda: app.reread(folder.path, gate.log, gate.settings, allow_draft=allow_draft),
         beside=[directory.keep],
     )
@@ -115,6 +121,11 @@ class KeptDirectory:
                 await asyncio.to_thread(self.read)
             except WhoisgateError as error:
                 _LOG.error("%s %s", error.code, error)
+
+
+def _fetcher(folder: app.Folder) -> Fetch:
+    settings = folder.config.directory
+    return fetcher(settings.keys_allow, settings.keys_ca and folder.path / settings.keys_ca)
 
 
 def address(text: str) -> Address:

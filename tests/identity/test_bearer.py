@@ -21,17 +21,23 @@ from tests.identity.tokens import (
     RSA,
     RSA_SMALL,
     b64,
+    bearing,
+    by_token,
     claims,
     ec_jwk,
     ed_jwk,
     header,
+    issuer,
     jwks,
+    record,
     rsa_jwk,
     token,
 )
 
 from whoisgate.errors import CredentialRefused, MalformedAuthority
+from whoisgate.identity.authority import Authority
 from whoisgate.identity.bearer import Bearer
+from whoisgate.identity.issuer import KeySet
 from whoisgate.queries import Assurance, Jurisdiction, LegalBasis, Purpose, RequesterClass
 
 BEARER = Bearer(ISSUERS)
@@ -39,18 +45,18 @@ BEARER = Bearer(ISSUERS)
 
 def refused(text, now=NOW):
     with pytest.raises(CredentialRefused) as caught:
-        Bearer(ISSUERS).authenticate(text, now)
+        Bearer(ISSUERS).authenticate(bearing(text), now)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_accepts(name):
-    assert BEARER.authenticate(GOOD[name], NOW).person == "officer-7"
+    assert BEARER.authenticate(bearing(GOOD[name]), NOW).person == "officer-7"
 
 
 def test_takes_class_and_assurance_from_the_configuration_alone():
     body = claims(requester_class="court", assurance="none", country="XX", bases=["court_order"])
-    requester = BEARER.authenticate(token(body=body), NOW)
+    requester = BEARER.authenticate(bearing(token(body=body)), NOW)
     assert requester.authority == "Police of Example"
     assert requester.requester_class is RequesterClass.LAW_ENFORCEMENT
     assert requester.assurance is Assurance.HIGH
@@ -72,7 +78,7 @@ def test_takes_class_and_assurance_from_the_configuration_alone():
 )
 def test_narrows_purposes_and_never_widens_them(claimed, left):
     body = claims(rdap_allowed_purposes=claimed)
-    assert BEARER.authenticate(token(body=body), NOW).purposes == left
+    assert BEARER.authenticate(bearing(token(body=body)), NOW).purposes == left
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -130,7 +136,7 @@ def test_refuses_any_other_text_with_its_own_error(text):
 )
 def test_survives_signed_claims_of_any_shape(changed):
     try:
-        requester = Bearer([POLICE]).authenticate(token(body=claims(**changed)), NOW)
+        requester = Bearer([POLICE]).authenticate(bearing(token(body=claims(**changed))), NOW)
     except CredentialRefused:
         return
     assert requester.authority == POLICE.authority.record.authority
@@ -141,63 +147,61 @@ def test_survives_signed_claims_of_any_shape(changed):
 def test_believes_a_remembered_token_never_past_its_end():
     bearer = Bearer([POLICE])
     short = token(body=claims(exp=int(NOW.timestamp()) + 30))
-    assert bearer.authenticate(short, NOW) is bearer.authenticate(
-        short, NOW + timedelta(seconds=29)
+    assert bearer.authenticate(bearing(short), NOW) is bearer.authenticate(
+        bearing(short), NOW + timedelta(seconds=29)
     )
     with pytest.raises(CredentialRefused, match="expired"):
-        bearer.authenticate(short, NOW + timedelta(seconds=30))
+        bearer.authenticate(bearing(short), NOW + timedelta(seconds=30))
 
 
 def test_verifies_again_after_a_minute_and_when_the_clock_went_back():
     bearer = Bearer([POLICE])
-    first = bearer.authenticate(token(), NOW)
-    assert bearer.authenticate(token(), NOW + timedelta(seconds=59)) is first
-    again = bearer.authenticate(token(), NOW + timedelta(seconds=60))
+    first = bearer.authenticate(bearing(token()), NOW)
+    assert bearer.authenticate(bearing(token()), NOW + timedelta(seconds=59)) is first
+    again = bearer.authenticate(bearing(token()), NOW + timedelta(seconds=60))
     assert again == first
     assert again is not first
-    assert bearer.authenticate(token(), NOW) is not again
+    assert bearer.authenticate(bearing(token()), NOW) is not again
 
 
 def test_remembers_a_bounded_number_of_tokens(monkeypatch):
     monkeypatch.setattr("whoisgate.identity.bearer.CACHE_TOKENS", 3)
     bearer = Bearer([POLICE])
     for n in range(10):
-        bearer.authenticate(token(body=claims(sub=f"officer-{n}")), NOW)
+        bearer.authenticate(bearing(token(body=claims(sub=f"officer-{n}"))), NOW)
     assert len(bearer._held) == 3
 
 
 def test_remembers_no_refused_token():
     bearer = Bearer([POLICE])
     with pytest.raises(CredentialRefused):
-        bearer.authenticate(ATTACKS["one signature bit"], NOW)
+        bearer.authenticate(bearing(ATTACKS["one signature bit"]), NOW)
     assert not bearer._held
 
 
 def test_selects_among_an_issuers_keys_by_kid():
-    both = replace(POLICE, keys=jwks(ed_jwk(ED, kid="2026"), ed_jwk(ED_OTHER, kid="2027")))
+    both = replace(
+        POLICE,
+        keys=KeySet.parsed(jwks(ed_jwk(ED, kid="2026"), ed_jwk(ED_OTHER, kid="2027")), "EdDSA"),
+    )
     bearer = Bearer([both])
-    assert bearer.authenticate(token(), NOW)
-    assert bearer.authenticate(token(header(kid="2027"), sign=ED_OTHER.sign), NOW)
+    assert bearer.authenticate(bearing(token()), NOW)
+    assert bearer.authenticate(bearing(token(header(kid="2027"), sign=ED_OTHER.sign)), NOW)
     with pytest.raises(CredentialRefused, match="signature"):
-        bearer.authenticate(token(header(kid="2027")), NOW)
+        bearer.authenticate(bearing(token(header(kid="2027"))), NOW)
     with pytest.raises(CredentialRefused, match="kid"):
-        bearer.authenticate(token(header(kid=...)), NOW)
+        bearer.authenticate(bearing(token(header(kid=...))), NOW)
 
 
 def test_leaves_out_keys_that_do_not_fit_the_algorithm():
     mixed = jwks(ed_jwk(ED, kid="2026"), rsa_jwk(RSA, kid="2026"), ed_jwk(ED, kid="e", use="enc"))
-    issuer = replace(POLICE, keys=mixed)
-    assert set(issuer.by_kid) == {"2026"}
-    assert Bearer([issuer]).authenticate(token(), NOW)
+    keys = KeySet.parsed(mixed, "EdDSA")
+    assert set(keys.by_kid) == {"2026"}
+    assert Bearer([replace(POLICE, keys=keys)]).authenticate(bearing(token()), NOW)
 
 
 PRIVATE = {**ed_jwk(ED, kid="x"), "d": b64(bytes(range(32)))}
 X25519 = {"kty": "OKP", "crv": "X25519", "x": b64(bytes(32))}
-
-
-def changed(algorithm="EdDSA", keys=""):
-    proof = POLICE.proof.model_copy(update={"algorithm": algorithm})
-    return replace(POLICE, proof=proof, keys=keys)
 
 
 @pytest.mark.parametrize(
@@ -224,10 +228,16 @@ def changed(algorithm="EdDSA", keys=""):
         {"algorithm": "ES256", "keys": jwks({**ec_jwk(EC), "y": b64(bytes(32))})},
     ],
 )  # fmt: skip
-def test_refuses_an_issuer_that_cannot_be_believed(change):
-    with pytest.raises(MalformedAuthority) as caught:
-        changed(**change)
+def test_refuses_keys_that_cannot_be_believed(change):
+    with pytest.raises(ValueError, match="expected") as caught:
+        KeySet.parsed(change["keys"], change.get("algorithm", "EdDSA"))
     assert b64(bytes(range(32))) not in str(caught.value)
+
+
+def test_says_whose_keys_cannot_be_believed():
+    said = by_token("https://id.example", "EdDSA", jwks(PRIVATE))
+    with pytest.raises(MalformedAuthority, match=r"`https://id\.example`: expected public keys"):
+        issuer(Authority(record("Any", "police", said), 1))
 
 
 def test_refuses_two_issuers_of_one_name():

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from whoisgate.identity.authority import Authority, Record
 from whoisgate.identity.directory import Directory
 from whoisgate.identity.issuer import Issuer
+from whoisgate.presented import Presented
 from whoisgate.queries import Purpose
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -137,6 +138,12 @@ def token(head=None, body=None, sign=sign_ed):
     return f"{message.decode()}.{b64(sign(message))}"
 
 
+def bearing(text):
+    """A request that carries this as its token."""
+    line = b"Bearer " + text.encode("utf-8", "surrogatepass")
+    return Presented("GET", "https://rdap.example/", ((b"authorization", line),))
+
+
 GOOD = {
     "EdDSA": token(),
     "Ed25519 (RFC 9864)": token(header(alg="Ed25519")),
@@ -246,7 +253,7 @@ ATTACKS = {
     "header is a string": token('"alg"'),
     "padding": token() + "=",
     "a line break at the end": token() + "\n",
-    "a space before": " " + token(),
+    "a space within": token().replace(".", " .", 1),
     "standard base64": token().replace("_", "/").replace("-", "+") + "+",
     "stray bits in the last character": flip_last(token())[:-1] + "_",
     "one signature bit": flip_last(token()),

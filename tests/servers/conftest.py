@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 import pytest
 import uvloop
 from tests.conftest import NOW, PURPOSE
+from tests.identity.bound import KEY
 from tests.identity.tokens import DIRECTORY, claims, header, token
 
 from whoisgate.formats import rdap
 from whoisgate.gate import AsyncGate
 from whoisgate.identity.authenticator import Authenticator
+from whoisgate.identity.dpop import Proofs
 from whoisgate.middle import Settings
 from whoisgate.records import Record
 from whoisgate.redact import Substitutes
@@ -112,12 +114,13 @@ def make(policy, record, tmp_path):
     made = []
 
     def make(
-        *, source=None, log=None, records=(), clock=lambda: NOW, gate=None, per_minute=0, **server
-    ):
+        *, source=None, log=None, records=(), clock=lambda: NOW, gate=None, base_url=BASE_URL,
+        directory=lambda: DIRECTORY, per_minute=0, **server,
+    ):  # fmt: skip
         entropy = iter(range(1, 1 << 30))
         log = log or MemoryLog(clock=clock, entropy=lambda n: next(entropy).to_bytes(n, "little"))
         executor = ThreadPoolExecutor(2)
-        shown = rdap.Settings(base_url=BASE_URL, terms_url=f"{BASE_URL}terms")
+        shown = rdap.Settings(base_url=base_url, terms_url=f"{base_url}terms")
         relay = Substitutes(b"k" * 32, web_form="https://registrar.example/contact?d={domain}")
         settings = ServerSettings(shown, **server)
         source = source or MemorySource([record, *records])
@@ -128,7 +131,7 @@ def make(policy, record, tmp_path):
         app = application(
             door,
             settings,
-            Authenticator(lambda: DIRECTORY),
+            Authenticator(directory, proofs=Proofs(KEY)),
             getattr(log, "receipt", None),
             {policy.digest: policy.text}.get,
             tmp_path,
@@ -150,8 +153,8 @@ def service(make):
 
 
 @contextmanager
-def serving(service):
-    """Both servers for real on loopback ports, in a thread of their own."""
+def serving(service, port=0, **more):
+    """Both servers for real on loopback ports, in a thread of their own; ``port`` is RDAP's."""
     addresses, stop = {}, []
     service.whois = WhoisServer(service.gate, service.settings, service.visitors)
     up = threading.Event()
@@ -166,8 +169,8 @@ def serving(service):
             up.set()
 
         await run(
-            service.app, service.whois, ("127.0.0.1", 0), ("127.0.0.1", 0), gate=service.gate,
-            ready=ready, stopping=stopping,
+            service.app, service.whois, ("127.0.0.1", port), ("127.0.0.1", 0), gate=service.gate,
+            ready=ready, stopping=stopping, **more,
         )  # fmt: skip
 
     with ThreadPoolExecutor(1) as thread:

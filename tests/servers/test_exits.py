@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 from tests.conftest import NOW, PURPOSE
-from tests.identity.tokens import ISSUERS
+from tests.identity.tokens import ISSUERS, bearing
 from tests.servers.conftest import TOKEN, serving
 
 from whoisgate.errors import CredentialRequired
@@ -72,7 +72,7 @@ def told(words):
 
 def test_shows_the_same_view_through_every_exit(exits):
     library, http, addresses = exits
-    officer = Bearer(ISSUERS).authenticate(TOKEN, NOW)
+    officer = Bearer(ISSUERS).authenticate(bearing(TOKEN), NOW)
     for name, words, outcome, expected in CORPUS:
         if words is None:
             answer = library.ask(name)

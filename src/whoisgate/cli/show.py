@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import orjson
@@ -69,11 +69,8 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
     out = console()
     decision = _decision(name, reply, policy)
     out.print(f"[bold]{name}[/bold]: {reply.outcome.value.replace('_', ' ')}")
-    if reply.receipt is not None:
-        out.print(
-            f"entry {reply.receipt.index} of a log of {reply.receipt.size}: receipt verified "
-            "against the pinned key"
-        )
+    for line in _proved(reply):
+        out.print(line)
     reasons = explain(policy, decision) if policy and decision else {}
     if reply.outcome is Outcome.RELEASED:
         rows = Table("element", "value", "rule (law)", box=None, pad_edge=False)
@@ -95,6 +92,16 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
         out.print(f"withheld: {escape(', '.join(declared(reply.body))) or 'nothing declared'}")
 
 
+def _proved(reply: Reply) -> Iterator[str]:
+    """What the receipt proves, in a line each."""
+    receipt = reply.receipt
+    if receipt is not None:
+        where = f"entry {receipt.index} of a log of {receipt.size}"
+        yield f"{where}: receipt verified against the pinned key"
+        if receipt.signed is not None:
+            yield f"the entry keeps your signature, by the key {receipt.signed.signer}"
+
+
 def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
     """An answer as one document for a program."""
     decision = _decision(name, reply, policy)
@@ -105,6 +112,7 @@ def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
         "outcome": reply.outcome.value,
         "entry": reply.receipt.index if reply.receipt else None,
         "receipt": "verified" if reply.receipt else None,
+        "signer": reply.receipt.signed.signer if reply.receipt and reply.receipt.signed else None,
         "policy": reply.policy,
         "released": {
             e.name: {"value": value, "rules": list(reasons[e].rules) if e in reasons else None}

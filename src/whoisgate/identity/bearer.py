@@ -1,135 +1,198 @@
-"""Bearer tokens: a signed JWT (RFC 9068, RFC 7519) in, a `Requester` out.
+"""Tokens: a signed JWT (RFC 9068, RFC 7519) in, a `Requester` out.
 
 The token says who; the directory says with which class and assurance, and pins the algorithm and
-the keys. Rules: nothing that a token says about keys or algorithms is followed; no
-claim but `iss` is read before the signature holds; what is unknown in the header is refused; a
-refusal tells an honest caller what to mend and nothing about other issuers. Tokens are bearer
-tokens: one that is stolen works until it expires, so issuers should let them live briefly.
+the keys. Rules: nothing that a token says about keys or algorithms is followed; no claim but `iss`
+is read before the signature holds; what is unknown in the header is refused; a refusal tells an
+honest caller what to mend and nothing about other issuers. A token that is bound to its sender's
+key is taken from that sender alone (RFC 9449, RFC 8705), and a binding that is not understood binds
+to nobody. Any other is a bearer's: one that is stolen works until it expires, so issuers should let
+it live briefly.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from joserfc.errors import JoseError
-from joserfc.jws import JWSRegistry
-
-from whoisgate.errors import CredentialRefused, MalformedAuthority
+from whoisgate.errors import CredentialRefused, CredentialRequired, MalformedAuthority
+from whoisgate.identity import jws
+from whoisgate.identity.dpop import Proofs
 from whoisgate.identity.issuer import Issuer
-from whoisgate.identity.strict_json import Claim, strict_object
+from whoisgate.identity.published import Published
+from whoisgate.identity.strict_json import Claim
+from whoisgate.presented import Presented
 from whoisgate.queries import Purpose, Requester
 
-MAX_TOKEN: Final = 8192
-MAX_HEADER: Final = 1024
 MAX_SUBJECT: Final = 255
 CACHE_S: Final = 60
 CACHE_TOKENS: Final = 4096
 
-_COMPACT = re.compile(r"([\w-]{1,1024})\.([\w-]+)\.([\w-]{1,1024})", re.ASCII)
 _TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 _HEADER: Final = frozenset({"alg", "typ", "kid", "x5t", "x5t#S256"})
 _ID_TOKEN: Final = frozenset({"nonce", "at_hash", "c_hash"})
-_NAMES: Final = {"EdDSA": ("EdDSA", "Ed25519"), "ES256": ("ES256",), "RS256": ("RS256",)}
-_LATEST: Final = 253402300799  # the last second of the year 9999
+_JKT: Final = "jkt"
+_X5T: Final = "x5t#S256"
 
 
 class _Held(NamedTuple):
     since: datetime
     until: datetime
     requester: Requester
+    binding: Mapping[str, str]
 
 
 class Bearer:
-    """Verifies the tokens of these issuers.
+    """Verifies the tokens of these issuers, and that their sender may send them.
 
-    Verified tokens are remembered by SHA-256 for at most 60 s and never past their end. Meant for
-    one event loop; raises `MalformedAuthority` when two issuers share an `iss`.
+    Without ``proofs`` no token that DPoP binds is taken, without ``published`` none of an issuer
+    whose keys are fetched. Verified tokens are remembered by SHA-256 for at most 60 s and never
+    past their end; a binding is checked each time. Meant for one event loop; raises
+    `MalformedAuthority` when two issuers share an `iss`.
     """
 
-    def __init__(self, issuers: Iterable[Issuer]) -> None:
+    def __init__(
+        self,
+        issuers: Iterable[Issuer],
+        proofs: Proofs | None = None,
+        published: Published | None = None,
+    ) -> None:
         listed = tuple(issuers)
         self._issuers: Mapping[str, Issuer] = {issuer.proof.iss: issuer for issuer in listed}
         if len(self._issuers) != len(listed):
             raise MalformedAuthority("expected each `iss` in one proof of one authority")
+        self._proofs, self._published = proofs, published
         self._held: dict[bytes, _Held] = {}
 
-    def authenticate(self, token: str, now: datetime) -> Requester:
-        """Who holds ``token``, as proved at ``now``; raises `CredentialRefused`."""
-        mark = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        held = self._held.get(mark)
-        if held is not None and held.since <= now < held.until:
-            return held.requester
-        requester = self._verified(token, now)
+    def authenticate(self, presented: Presented, now: datetime) -> Requester:
+        """Who presents a token, as proved at ``now``.
+
+        Raises `CredentialRefused`, `ProofRefused`, or `CredentialRequired` without any.
+        """
+        scheme, token = _authorization(presented)
+        held = self._remembered(token, now) or self._remember(token, now)
+        if _JKT in held.binding and scheme != "dpop":  # RFC 9449 §7.2
+            raise CredentialRefused("expected `Authorization: DPoP` for a token bound to a key")
+        if _JKT not in held.binding and scheme == "dpop":
+            raise CredentialRefused("expected a token that is bound to the proof's key")
+        if _X5T in held.binding:
+            _check_certificate(presented, held.binding[_X5T])
+        if _JKT in held.binding:
+            if self._proofs is None:
+                raise CredentialRefused("expected a token that is not bound by DPoP")
+            self._proofs.check(presented, token, held.binding[_JKT], now)
+        elif any(presented.lines(b"dpop")):
+            raise CredentialRefused("expected no `DPoP` proof with a token that is not bound to it")
+        return held.requester
+
+    async def prepare(self, presented: Presented, now: datetime) -> None:
+        """Fetch the keys that `authenticate` will want, if they are to be fetched; never raises."""
+        if self._published is None:
+            return
+        try:
+            _, token = _authorization(presented)
+            if self._remembered(token, now):
+                return
+            jwt = jws.parsed(token, _HEADER)
+        except (CredentialRefused, CredentialRequired, ValueError):
+            return
+        iss, kid = jwt.claims.get("iss"), jwt.header.get("kid")
+        issuer = self._issuers.get(iss) if isinstance(iss, str) else None
+        if issuer is not None and issuer.keys is None and isinstance(kid, str | None):
+            await self._published.refresh(issuer.proof, kid, now)
+
+    def _remembered(self, token: str, now: datetime) -> _Held | None:
+        held = self._held.get(_mark(token))
+        return held if held is not None and held.since <= now < held.until else None
+
+    def _remember(self, token: str, now: datetime) -> _Held:
+        requester, binding = self._verified(token, now)
         if len(self._held) >= CACHE_TOKENS:
             self._held.pop(next(iter(self._held)), None)
         until = now + timedelta(seconds=CACHE_S)
-        self._held[mark] = _Held(now, min(until, requester.valid_until or until), requester)
-        return requester
+        until = min(until, requester.valid_until or until)
+        held = self._held[_mark(token)] = _Held(now, until, requester, binding)
+        return held
 
-    def _verified(self, token: str, now: datetime) -> Requester:
-        header, claims, message, signature = _parsed(token)
-        iss = claims.get("iss")
+    def _verified(self, token: str, now: datetime) -> tuple[Requester, Mapping[str, str]]:
+        try:
+            jwt = jws.parsed(token, _HEADER)
+        except ValueError as error:
+            raise CredentialRefused(f"the token cannot be used: {error}") from None
+        iss = jwt.claims.get("iss")
         issuer = self._issuers.get(iss) if isinstance(iss, str) else None
         if issuer is None:
             raise CredentialRefused("expected a token of an issuer that this server believes")
-        _check_signature(issuer, header, message, signature)
-        return _requester(issuer, claims, now)
+        self._check_signature(issuer, jwt, now)
+        binding = _binding(jwt.claims)
+        return _requester(issuer, jwt.claims, binding, now), binding
+
+    def _check_signature(self, issuer: Issuer, jwt: jws.JWT, now: datetime) -> None:
+        algorithm, header = issuer.proof.algorithm, jwt.header
+        names, kind, kid = jws.NAMES[algorithm], header.get("typ"), header.get("kid")
+        if header.get("alg") not in names:
+            raise CredentialRefused(f"expected a token signed with `{names[0]}`")
+        if not isinstance(kind, str) or kind.lower() not in _TYPES:
+            raise CredentialRefused("expected a token of type `at+jwt` or `JWT`")
+        keys = issuer.keys
+        if keys is None and self._published is not None:
+            keys = self._published.keys(issuer.proof, now)
+        if keys is None:
+            raise CredentialRefused("the issuer's published keys cannot be had at present")
+        key = keys.key(kid) if isinstance(kid, str | None) else None
+        if key is None:
+            raise CredentialRefused("expected the `kid` of a key that the issuer has published")
+        # INVARIANT: the directory chooses the algorithm; the token's word was only compared.
+        if not jws.holds(jwt, algorithm, key):
+            raise CredentialRefused("the token's signature does not hold")
 
 
-def _parsed(token: str) -> tuple[Mapping[str, Claim], Mapping[str, Claim], bytes, bytes]:
-    """Header, claims, signed bytes and signature; only the form is checked."""
-    if len(token) > MAX_TOKEN:
-        raise CredentialRefused(f"expected a token of at most `{MAX_TOKEN}` characters")
-    match = _COMPACT.fullmatch(token)
-    if not match:
-        raise CredentialRefused("expected a signed JWT in compact form")
-    try:
-        header, claims = (strict_object(_decoded(match[n])) for n in (1, 2))
-        signature = _decoded(match[3])
-    except ValueError as error:
-        raise CredentialRefused(f"the token is malformed: {error}") from None
-    if not header.keys() <= _HEADER:
-        raise CredentialRefused("expected a token header of `alg`, `typ` and `kid` alone")
-    return header, claims, token[: match.end(2)].encode("ascii"), signature
+def _authorization(presented: Presented) -> tuple[str, str]:
+    """The scheme, `bearer` or `dpop`, and the token (RFC 6750 §2.1, RFC 9449 §7.1)."""
+    authorization = presented.one(b"authorization")
+    if authorization is None:
+        raise CredentialRequired("expected `Authorization: Bearer` or `Authorization: DPoP`")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() not in {"bearer", "dpop"}:
+        raise CredentialRefused("expected `Authorization: Bearer` or `Authorization: DPoP`")
+    return scheme.lower(), token.strip(" ")
 
 
-def _decoded(part: str) -> bytes:
-    raw = urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    # Only the canonical form: no stray bits, so one token has one spelling.
-    if urlsafe_b64encode(raw).rstrip(b"=") != part.encode("ascii"):
-        raise ValueError("expected base64url without padding")
-    return raw
+def _mark(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-def _check_signature(
-    issuer: Issuer, header: Mapping[str, Claim], message: bytes, signature: bytes
-) -> None:
-    names, kind, kid = _NAMES[issuer.proof.algorithm], header.get("typ"), header.get("kid")
-    if header.get("alg") not in names:
-        raise CredentialRefused(f"expected a token signed with `{names[0]}`")
-    if not isinstance(kind, str) or kind.lower() not in _TYPES:
-        raise CredentialRefused("expected a token of type `at+jwt` or `JWT`")
-    key = issuer.key(kid) if isinstance(kid, str | None) else None
-    if key is None:
-        raise CredentialRefused("expected the `kid` of a key that the issuer has published")
-    # INVARIANT: the configuration chooses the algorithm; the token's word was only compared.
-    algorithm = JWSRegistry(algorithms=[names[-1]]).get_alg(names[-1])
-    try:
-        algorithm.check_key(key)
-        sound = algorithm.verify(message, signature, key)
-    except (JoseError, ValueError, TypeError):
-        sound = False
-    if not sound:
-        raise CredentialRefused("the token's signature does not hold")
+def _binding(claims: Mapping[str, Claim]) -> Mapping[str, str]:
+    """The keys that the token is bound to, by method (RFC 7800 §3.1), empty without `cnf`."""
+    if "cnf" not in claims:
+        return {}
+    said = claims["cnf"]
+    if not isinstance(said, dict) or not said or not said.keys() <= {_JKT, _X5T}:
+        raise CredentialRefused(f"expected a token bound by `{_JKT}` or `{_X5T}`")
+    found: dict[str, str] = {}
+    for method, value in said.items():
+        try:
+            size = len(jws.decoded(value)) if isinstance(value, str) else 0
+        except ValueError:
+            size = 0
+        if size != hashlib.sha256().digest_size:
+            raise CredentialRefused(f"expected a SHA-256 as `{method}`")
+        found[method] = value
+    return found
 
 
-def _requester(issuer: Issuer, claims: Mapping[str, Claim], now: datetime) -> Requester:
-    audience = claims.get("aud")
+def _check_certificate(presented: Presented, thumbprint: str) -> None:
+    """RFC 8705 §3: the token's certificate is the one of this connection."""
+    own = [hashlib.sha256(each).digest() for each in presented.certificates[:1]]
+    if own != [jws.decoded(thumbprint)]:
+        raise CredentialRefused("expected the client certificate that the token is bound to")
+
+
+def _requester(
+    issuer: Issuer, claims: Mapping[str, Claim], binding: Mapping[str, str], now: datetime
+) -> Requester:
+    proof, audience = issuer.proof, claims.get("aud")
     if issuer.audience not in (audience if isinstance(audience, list) else [audience]):
         raise CredentialRefused("wrong audience: the token is for another server")
     if _ID_TOKEN & claims.keys():
@@ -137,15 +200,18 @@ def _requester(issuer: Issuer, claims: Mapping[str, Claim], now: datetime) -> Re
     if claims.get("rdap_dnt_allowed", False) is not False:
         # RFC 9560 §3.1.5.2: the claim forbids the record that this server must keep.
         raise CredentialRefused("expected a token without `rdap_dnt_allowed`: answers are logged")
+    if proof.bound and not binding:
+        raise CredentialRefused("expected a token that is bound to its sender's key")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
         raise CredentialRefused(f"expected a `sub` of 1 to `{MAX_SUBJECT}` characters")
     if not subject.isprintable():
         raise CredentialRefused("expected a `sub` of printable characters")
+    proved_by = "dpop" if _JKT in binding else "bearer"
     return issuer.authority.requester(
         subject,
-        issuer.proof.assurance,
-        "bearer",
+        (binding and proof.assurance_bound) or proof.assurance,
+        f"{proved_by}+certificate" if _X5T in binding else proved_by,
         now,
         valid_until=_end(issuer, claims, now),
         purposes=_purposes(claims),
@@ -154,8 +220,11 @@ def _requester(issuer: Issuer, claims: Mapping[str, Claim], now: datetime) -> Re
 
 def _end(issuer: Issuer, claims: Mapping[str, Claim], now: datetime) -> datetime:
     """When the token ends; checks `exp`, `iat` and `nbf` (RFC 7519 §4.1.4 to §4.1.6)."""
-    exp, iat = _moment(claims, "exp"), _moment(claims, "iat")
-    nbf = _moment(claims, "nbf") if "nbf" in claims else iat
+    try:
+        exp, iat = jws.moment(claims, "exp"), jws.moment(claims, "iat")
+        nbf = jws.moment(claims, "nbf") if "nbf" in claims else iat
+    except ValueError as error:
+        raise CredentialRefused(str(error)) from None
     soon = now + timedelta(seconds=issuer.proof.leeway_s)
     # No leeway at the end: the gate and the log check the same moment again.
     if exp <= now:
@@ -167,13 +236,6 @@ def _end(issuer: Issuer, claims: Mapping[str, Claim], now: datetime) -> datetime
             f"expected a token that lives at most `{issuer.proof.max_lifetime_s}` s"
         )
     return exp
-
-
-def _moment(claims: Mapping[str, Claim], name: str) -> datetime:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST:
-        raise CredentialRefused(f"expected `{name}` in seconds since 1970")
-    return datetime.fromtimestamp(value, UTC)
 
 
 def _purposes(claims: Mapping[str, Claim]) -> frozenset[Purpose] | None:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Final, cast
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -22,9 +23,9 @@ TYPE: Final = "whoisgate-directory+json"
 _ALGORITHMS: Final = ["Ed25519"]
 
 
-def new_key() -> tuple[bytes, bytes]:
-    """A private key and its public half, as JWK texts."""
-    key = OKPKey.generate_key("Ed25519")
+def new_key(seed: bytes) -> tuple[bytes, bytes]:
+    """The private key of 32 random bytes and its public half, as JWK texts."""
+    key = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
     private, public = (json.dumps(key.as_dict(private=p)).encode() for p in (True, False))
     return private + b"\n", public + b"\n"
 

@@ -6,7 +6,7 @@ told by number and a constant sentence, so that no cause, path or value leaves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -30,8 +30,16 @@ class Fault(NamedTuple):
 
 
 _RETRY = ((b"retry-after", b"10"),)
-_CHALLENGE = ((b"www-authenticate", b"Bearer"),)
-_INVALID = ((b"www-authenticate", b'Bearer error="invalid_token"'),)
+_BEARER: Final = b'Bearer realm="whoisgate"'
+_DPOP: Final = b'algs="ES256 EdDSA Ed25519"'
+
+
+def _challenge(bearer: bytes = b"", dpop: bytes = b"") -> tuple[tuple[bytes, bytes], ...]:
+    """Both schemes, each with its own error (RFC 6750 §3, RFC 9449 §7.1)."""
+    first = b'%s, error="%s"' % (_BEARER, bearer) if bearer else _BEARER
+    second = b'DPoP error="%s", %s' % (dpop, _DPOP) if dpop else b"DPoP " + _DPOP
+    return ((b"www-authenticate", first + b", " + second),)
+
 
 FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
     {
@@ -45,10 +53,28 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
             401,
             "Credential required",
             "a question beyond the public view needs a credential",
-            headers=_CHALLENGE,
+            headers=_challenge(),
         ),
         errors.CredentialRefused: Fault(
-            401, "Credential refused", "the credential does not hold", own=True, headers=_INVALID
+            401,
+            "Credential refused",
+            "the credential does not hold",
+            own=True,
+            headers=_challenge(),
+        ),
+        errors.ProofRefused: Fault(
+            401,
+            "Proof refused",
+            "the proof does not hold",
+            own=True,
+            headers=_challenge(dpop=b"invalid_dpop_proof"),
+        ),
+        errors.NonceExpected: Fault(
+            401,
+            "Nonce expected",
+            "the proof needs the nonce that this answer gives",
+            own=True,
+            headers=_challenge(dpop=b"use_dpop_nonce"),
         ),
         errors.ClearText: Fault(
             400,
@@ -104,6 +130,13 @@ def fault(error: Exception) -> Fault:
         if kind in FAULTS:
             return FAULTS[kind]
     return FAULTS[WhoisgateError]
+
+
+def refused(authorization: Iterable[bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """The challenge to these `Authorization` lines: each scheme is told of its own token alone."""
+    schemes = {line.partition(b" ")[0].lower() for line in authorization}
+    told = (b"invalid_token" if scheme in schemes else b"" for scheme in (b"bearer", b"dpop"))
+    return _challenge(*told)
 
 
 def code(error: Exception) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +53,7 @@ class Pages:
         receipts: Receipts,
         policies: Policies,
         log_folder: Path,
-        identified: Callable[[Scope], str],
+        identified: Callable[[Scope], Awaitable[str]],
         ready_for_gated: Callable[[], bool],
     ) -> None:
         self._receipts, self._policies, self._log_folder = receipts, policies, log_folder
@@ -82,7 +82,7 @@ class Pages:
         return Response(self._help, 200, headers, "application/rdap+json")
 
     async def _receipt(self, request: Request) -> Response:
-        identity = self._identified(request.scope)
+        identity = await self._identified(request.scope)
         entry, token = request.path_params["entry"], request.path_params["token"]
         if not _ENTRY.fullmatch(entry) or not _TOKEN.fullmatch(token):
             raise ReceiptNotFound("expected the address of a receipt")

@@ -25,6 +25,7 @@ from whoisgate.errors import (
     CredentialRequired,
     DoNotTrackRefused,
     LogUnavailable,
+    NonceExpected,
     PersonsSpent,
     RequesterError,
     TooOften,
@@ -37,7 +38,7 @@ from whoisgate.policy.decide import Outcome
 from whoisgate.presented import Presented
 from whoisgate.queries import PUBLIC, Question, Requester
 from whoisgate.servers import limits, request
-from whoisgate.servers.faults import code, fault
+from whoisgate.servers.faults import FAULTS, code, fault, refused
 from whoisgate.servers.pages import KINDS, Pages, Policies, Receipts
 from whoisgate.servers.settings import ServerSettings
 from whoisgate.servers.visitors import Visitors
@@ -70,17 +71,27 @@ _PUBLIC: Final[Headers] = (
 )
 _PRIVATE: Final[Headers] = (*_RDAP, (b"cache-control", b"no-store"))
 _SLOW: Final = frozenset(
-    {b"authorization", b"disclosure-request", b"content-length", b"transfer-encoding"}
-)
+    {
+        b"authorization", b"disclosure-request", b"content-length", b"transfer-encoding",
+        request.CLIENT_CERT, request.CLIENT_CERT_CHAIN,
+    }
+)  # fmt: skip
 _STATUS: Final = {Outcome.RELEASED: 200, Outcome.NEEDS_APPROVAL: 202, Outcome.REFUSED: 403}
 _CLOSE: Final[Headers] = ((b"connection", b"close"),)
+"""Ends the connection after the answer, so that no unread body stays behind."""
 
 
 class Authenticator(Protocol):
     """Whatever tells who presents a request's credentials."""
 
+    async def prepare(self, presented: Presented, now: datetime) -> None:
+        """Fetch what `authenticate` will want."""
+
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """The requester; raises `CredentialRefused` or `CredentialRequired`."""
+
+    def nonce(self, now: datetime) -> str | None:
+        """What the next DPoP proof must carry; None where none is taken."""
 
 
 class Reply(NamedTuple):
@@ -160,15 +171,18 @@ class _Application:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._clock()
+        more = _CLOSE if request.carries_body(scope) else ()
         out = _Recorder(
-            send, bodiless=scope["method"] == "HEAD", closing=request.carries_body(scope)
+            send,
+            bodiless=scope["method"] == "HEAD",
+            more=(*more, *self._next_nonce(scope, started)),
         )
         try:
             reply = await self._reply(scope)
             if reply is None:
                 await self._pages(scope, receive, out)
         except Exception as error:  # noqa: BLE001  the last line before the socket
-            reply = self._failed(error)
+            reply = self._failed(error, scope)
         if reply is not None and not out.status:
             await _send(reply, out)
         _LOG.info(
@@ -187,6 +201,9 @@ class _Application:
         if request.body_too_large(scope):
             limit = f"expected no body, or at most `{request.MAX_BODY}` bytes"
             return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
+        if request.speaks_for_another(scope, self._settings.networks):
+            self._gate.count("credential_refused")
+            raise CredentialRefused("expected no `Client-Cert` line but from a trusted proxy")
         path: str = scope["path"]
         kind, _, rest = path.removeprefix("/").partition("/")
         if kind == "domain":
@@ -203,7 +220,7 @@ class _Application:
         if said.do_not_track:
             raise DoNotTrackRefused("expected no `farv1_dnt`")
         try:
-            requester = self._requester(scope, said, arrived)
+            requester = await self._requester(scope, said, arrived)
         except RequesterError:
             self._visit(scope)
             raise
@@ -246,40 +263,54 @@ class _Application:
             raise TooOften(self._visitors.ends)
         self._visitors.add(place)
 
-    def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
+    async def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
         """Who asks; the public, if nothing is said that only somebody known may say."""
-        return self._known(scope, now) if said.beyond_public else PUBLIC
+        return await self._known(scope, now) if said.beyond_public else PUBLIC
 
-    def _known(self, scope: Scope, now: datetime) -> Requester:
+    async def _known(self, scope: Scope, now: datetime) -> Requester:
         """Who holds the credential, read only where nobody could read along."""
         if not request.confidential(scope, self._settings.networks):
             self._gate.count("clear_text")
             raise ClearText("expected TLS, a trusted proxy, or loopback")
         try:
-            presented = request.presented(scope, self._settings.base_url)
+            settings = self._settings
+            presented = request.presented(scope, settings.base_url, settings.networks)
+            await self._authenticator.prepare(presented, now)
             return self._authenticator.authenticate(presented, now)
+        except NonceExpected:
+            raise  # how every conversation begins
         except (CredentialRefused, CredentialRequired) as error:
             refused = isinstance(error, CredentialRefused)
             self._gate.count("credential_refused" if refused else "credential_required")
             raise
 
-    def _identified(self, scope: Scope) -> str:
+    async def _identified(self, scope: Scope) -> str:
         """The identity of who asks for a page that needs one."""
-        return self._known(scope, self._clock()).identity
+        return (await self._known(scope, self._clock())).identity
+
+    def _next_nonce(self, scope: Scope, now: datetime) -> Headers:
+        """For who uses DPoP; an answer to the public, which caches keep, never has one (§8.2)."""
+        if not request.lines(scope, b"dpop") or not request.lines(scope, b"authorization"):
+            return ()
+        nonce = self._authenticator.nonce(now)
+        return ((b"dpop-nonce", nonce.encode("ascii")),) if nonce else ()
 
     def _ready_for_gated(self) -> bool:
         """Whether no append has failed lately; reads the log as well."""
         self._gate.log.granted(b"")
         return self._not_ready_until is None or self._not_ready_until <= self._clock()
 
-    def _failed(self, error: Exception) -> Reply:
+    def _failed(self, error: Exception, scope: Scope) -> Reply:
         row, number = fault(error), code(error)
+        headers = row.headers
+        if row is FAULTS[CredentialRefused]:
+            headers = refused(request.lines(scope, b"authorization"))
         if not isinstance(error, RequesterError):
             # Where it happened helps the operator; the error's text might hold a value.
             _LOG.error("%s %s at %s", number, type(error).__name__, _place(error))
         text = str(error) if row.own and isinstance(error, WhoisgateError) else row.sentence
         body = rdap.encode_error(row.status, row.title, row.code or number, [text])
-        headers = (*_PRIVATE, *row.headers)
+        headers = (*_PRIVATE, *headers)
         if isinstance(error, TooOften):
             headers = (*headers, limits.retry_after(error.ends, self._clock()))
         return Reply(row.status, headers, body, number)
@@ -288,18 +319,18 @@ class _Application:
 class _Recorder:
     """Passes messages on and keeps the status; for HEAD it leaves bodies out.
 
-    ``closing`` ends the connection after the answer, so that no unread body stays behind.
+    ``more`` are header lines for whatever the answer is.
     """
 
-    def __init__(self, send: Send, *, bodiless: bool, closing: bool) -> None:
+    def __init__(self, send: Send, *, bodiless: bool, more: Headers) -> None:
         self.status = 0
-        self._send, self._bodiless, self._closing = send, bodiless, closing
+        self._send, self._bodiless, self._more = send, bodiless, more
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self._closing:
-                message = {**message, "headers": [*message["headers"], *_CLOSE]}
+            if self._more:
+                message = {**message, "headers": [*message["headers"], *self._more]}
         elif self._bodiless:
             message = {**message, "body": b""}
         await self._send(message)
