@@ -52,7 +52,7 @@ def test_counts_each_person_once_in_each_window(disclosed):
         last |= dict.fromkeys(persons, moment)
         told += [(moment, p) for p in persons]
         for span, count in zip(spans(moment // HOUR_US), account[1:], strict=True):
-            within = {p for when, p in told if span.begin_us <= when < span.end_us}
+            within = {p for when, p in told if span.begin_us <= when < us(span.ends)}
             assert count == len(within)
 
 

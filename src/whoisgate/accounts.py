@@ -14,7 +14,6 @@ from typing import NamedTuple, Protocol, cast
 from whoisgate.audit.draft import JSON, Asking, Draft
 from whoisgate.budgets import HOUR_US, Account, Holder, Quota, charged
 from whoisgate.conduct import (
-    CALM,
     Counts,
     Habit,
     Judgement,
@@ -178,7 +177,7 @@ def _allow(draft: Draft, asking: Asking, judgement: Judgement) -> None:
 
 def _flagged(draft: Draft, judgement: Judgement) -> Draft:
     """The draft whose committed ``detail`` says what its requester was flagged for."""
-    if judgement == CALM:
+    if not judgement.reasons:
         return draft
     detail = cast("dict[str, JSON]", draft.fields.get("detail") or {})
     said = {**detail, "flagged": list(judgement.reasons)}

@@ -27,7 +27,8 @@ class Span(NamedTuple):
     """A half-open stretch of time."""
 
     begin_us: int
-    end_us: int
+    begins: datetime
+    ends: datetime
 
 
 class Account(NamedTuple):
@@ -51,12 +52,14 @@ class Account(NamedTuple):
 
     def counted(self, seen_us: Iterable[int | None], now_us: int) -> Account:
         """The account after some are counted now, each counted last when it says, or never."""
-        now, seen = self.at(now_us), tuple(seen_us)
-        new = [
-            sum(at is None or at < span.begin_us for at in seen)
-            for span in spans(now_us // HOUR_US)
-        ]
-        return Account(now_us, *(n + more for n, more in zip(now[1:], new, strict=True)))
+        _, hours, days, months = self.at(now_us)
+        hour, day, month = spans(now_us // HOUR_US)
+        for at_us in seen_us:
+            last_us = -1 if at_us is None else at_us
+            hours += last_us < hour.begin_us
+            days += last_us < day.begin_us
+            months += last_us < month.begin_us
+        return Account(now_us, hours, days, months)
 
 
 class Quota(NamedTuple):
@@ -77,17 +80,14 @@ def charged(holder: Holder, limits: Limits, before: Account, after: Account) -> 
     whatever the limit; of several windows the one that ends last is told.
     """
     quotas, spent = [], None
-    for at, window in enumerate(WINDOWS, 1):
+    told = zip(WINDOWS, spans(after.at_us // HOUR_US), before[1:], after[1:], strict=True)
+    for window, span, had, has in told:
         limit: int | None = getattr(limits, window)
         if limit is None:
             continue
-        span = spans(after.at_us // HOUR_US)[at - 1]
-        ends = _moment(span.end_us)
-        if after[at] > max(limit, before[at]):
-            spent = PersonsSpent(holder, window, limit, ends)
-        quotas.append(
-            Quota(holder, window, limit, max(limit - after[at], 0), _moment(span.begin_us), ends)
-        )
+        if has > max(limit, had):
+            spent = PersonsSpent(holder, window, limit, span.ends)
+        quotas.append(Quota(holder, window, limit, max(limit - has, 0), span.begins, span.ends))
     if spent is not None:
         raise spent
     return tuple(quotas)
@@ -101,16 +101,11 @@ def spans(hour: int) -> tuple[Span, Span, Span]:
     month = day.replace(day=1)
     after = (month + timedelta(days=31)).replace(day=1)
     return (
-        Span(_us(begin), _us(begin + timedelta(hours=1))),
-        Span(_us(day), _us(day + timedelta(days=1))),
-        Span(_us(month), _us(after)),
+        _span(begin, begin + timedelta(hours=1)),
+        _span(day, day + timedelta(days=1)),
+        _span(month, after),
     )
 
 
-def _us(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-@lru_cache(64)
-def _moment(moment_us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=moment_us)
+def _span(begins: datetime, ends: datetime) -> Span:
+    return Span((begins - _EPOCH) // timedelta(microseconds=1), begins, ends)

@@ -56,9 +56,6 @@ class Judgement(NamedTuple):
     reasons: tuple[str, ...]
 
 
-CALM: Final = Judgement(Verdict.CALM, ())
-
-
 class Habit(NamedTuple):
     """At which hours of the day somebody asks.
 
@@ -101,4 +98,6 @@ def pattern(name: str) -> str:
 
 
 def _level(count: int, thresholds: tuple[int, int, int]) -> Verdict:
+    if count < thresholds[0]:
+        return Verdict.CALM
     return Verdict(sum(count >= threshold for threshold in thresholds))
