@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import sqlite3
+import threading
 
 import pytest
 
@@ -158,6 +159,31 @@ def test_gives_a_receipt_for_what_is_committed_without_asking_the_database_again
     monkeypatch.undo()
     later.close()
     home.check([(receipt.index, receipt.token)])
+
+
+def test_a_stopped_log_that_cannot_publish_ends_without_another_try(home, log, monkeypatch):
+    log.append(home.disclosure()).result()
+    tries, tried = [], threading.Event()
+
+    def failing(*_):
+        tries.append(len(tries))
+        tried.set()
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("whoisgate.stores.publish.publish", failing)
+    (home.path / "shred.slots").rename(home.path / "aside")
+    with pytest.raises(LogUnavailable, match="the log stopped"):
+        log.append(home.disclosure()).result()
+    (home.path / "aside").rename(home.path / "shred.slots")
+    tried.clear()
+    assert tried.wait(10)
+    before = len(tries)
+    with pytest.raises(LogUnavailable, match="cannot be published"):
+        log.close()
+    assert len(tries) <= before + 1  # one may have begun
+    monkeypatch.undo()
+    home.log().close()
+    assert home.check([]) == 2
 
 
 def test_fails_closed_in_a_read_only_folder_and_recovers(home, log):

@@ -40,6 +40,7 @@ class Crew:
         self._sequencer, self._publish, self._fail = sequencer, publish, fail
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._failure: WhoisgateError | None = None
+        self._unpublished: WhoisgateError | None = None  # why the last publishing failed
         self._dirty, self._stopping = threading.Event(), threading.Event()
         self._dirty.set()  # an earlier process may have left something unpublished
         self._appending = threading.Thread(target=self._append_all, daemon=True)
@@ -51,13 +52,17 @@ class Crew:
         """Queue one draft; not after `stop`."""
         self._queue.put((draft, future))
 
-    def stop(self) -> None:
-        """Append and publish what there is, then end both threads. Waits for them."""
+    def stop(self) -> WhoisgateError | None:
+        """Append and publish what there is, then end both threads. Waits for them.
+
+        Gives the reason why something may be left unpublished: the next start publishes it.
+        """
         self._queue.put(None)
         self._appending.join()
         self._stopping.set()
         self._dirty.set()
         self._publishing.join()
+        return self._unpublished
 
     def _append_all(self) -> None:
         sequencer: Sequencer | None = None
@@ -101,21 +106,23 @@ class Crew:
         return batch
 
     def _publish_all(self) -> None:
-        told = False
         while self._dirty.wait():
             self._stopping.wait(PUBLISH_AFTER_S)
             self._dirty.clear()
             # INVARIANT: read after the clear, for `stop` sets this first: no wake-up is lost.
             stopping = self._stopping.is_set()
+            if stopping and self._failure is not None and self._unpublished is not None:
+                return  # neither is mended within a moment, and each try may take its time
             try:
                 self._publish()
-                told = False
+                self._unpublished = None
             except LogUnavailable as error:
-                if not told:
+                if self._unpublished is None:
                     _LOGGER.error("%s", error)  # noqa: TRY400  the sentence says it all
-                told = True
+                self._unpublished = error
                 self._dirty.set()  # tried again
             except WhoisgateError as error:
+                self._unpublished = error
                 self._stop_log(error)  # stale, or not ours to write
             if stopping:
                 return

@@ -180,15 +180,17 @@ class SQLiteLog:
         return Granted(row[0], frozenset(map(element, row[1].split()))) if row else None
 
     def close(self) -> None:
-        """Append what is queued, publish, and release everything; later appends fail."""
+        """Append what is queued, publish, and release everything; later appends fail.
+
+        Raises why something could not be published; the next start will.
+        """
         with self._lock:
-            started = self._crew is not None
             self._failure = self._failure or LogUnavailable("the log is closed")
-        self._stop()
+        unpublished = self._stop()
         with self._lookup:
             self._release_reader()
-        if started:
-            self.publish()
+        if unpublished is not None:
+            raise unpublished
 
     def publish(self) -> None:
         """Bring the published folder up to the last entry; does nothing when it is.
@@ -526,12 +528,11 @@ class SQLiteLog:
             self._crew = Crew(self._sequencer, self.publish, self._fail)
         self._crew.put(draft, future)
 
-    def _stop(self) -> None:
+    def _stop(self) -> WhoisgateError | None:
         """End the threads, waiting for them; never under the lock, which callers need."""
         with self._lock:
             crew, self._crew = self._crew, None
-        if crew is not None:
-            crew.stop()
+        return crew.stop() if crew is not None else None
 
     def hold(self) -> None:
         """Before a fork: neither threads nor handles; what is appended meanwhile waits.
