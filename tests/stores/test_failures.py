@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from whoisgate.errors import DiskFull, FormatTooNew, LogUnavailable, StaleLog
+from whoisgate.stores.sequencer import BUSY_AGAIN_S, Sequencer
 from whoisgate.stores.sqlite import SQLiteLog
 from whoisgate.stores.tables import SCHEMA_VERSION
 
@@ -184,6 +185,24 @@ def test_a_stopped_log_that_cannot_publish_ends_without_another_try(home, log, m
     monkeypatch.undo()
     home.log().close()
     assert home.check([]) == 2
+
+
+def test_waits_long_for_another_process_once_and_goes_on_when_it_lets_go(home, log, monkeypatch):
+    log.close()
+    waits, wait = [], Sequencer._wait
+    monkeypatch.setattr(Sequencer, "_wait", lambda self, s: waits.append(s) or wait(self, s))
+    monkeypatch.setattr("whoisgate.stores.tables.BUSY_S", 0.5)
+    later = home.log()
+    later.append(home.disclosure()).result()
+    holder = sqlite3.connect(home.path / "whoisgate.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="busy"):
+            later.append(home.disclosure()).result()
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert later.append(home.disclosure()).result()
+    assert waits == [BUSY_AGAIN_S, BUSY_AGAIN_S, 0.5]
 
 
 def test_fails_closed_in_a_read_only_folder_and_recovers(home, log):

@@ -49,6 +49,9 @@ from whoisgate.stores.settle import settlements
 from whoisgate.stores.signing import SigningKeys
 
 CLOCK_TOLERANCE: Final = timedelta(seconds=5)
+BUSY_AGAIN_S: Final = 0.1
+"""How long to wait for another process that has held the log for `tables.BUSY_S` already."""
+
 _CONTENTION: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NODE_BYTES: Final = 8
 _RANDOM_BYTES: Final = NONCE_BYTES + SHRED_BYTES + TOKEN_BYTES
@@ -109,6 +112,7 @@ class Sequencer:
         self._ledger, self._database = ledger, database
         self._node, self._sequence = ledger.entropy(_NODE_BYTES).hex(), 0
         self._epoch: _Epoch | None = None
+        self._waits_s = tables.BUSY_S
         self._file = _identity(ledger.database)
 
     def commit(self, drafts: Sequence[Draft]) -> list[Receipt | Exception]:
@@ -151,11 +155,19 @@ class Sequencer:
             self._database.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CONTENTION:
-                # Nothing is written yet, so the next batch may try again.
+                # Nothing is written yet, so the next batch may try again; it need not wait as long.
+                self._wait(BUSY_AGAIN_S)
                 raise LogUnavailable("the log is busy: another process holds it") from None
             raise Doubtful(
                 f"the log stopped: its database cannot be written: {error}; {tables.MEND}"
             ) from None
+        if self._waits_s != tables.BUSY_S:
+            self._wait(tables.BUSY_S)
+
+    def _wait(self, seconds: float) -> None:
+        """How long from now on to wait for another process."""
+        self._waits_s = seconds
+        self._database.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):
