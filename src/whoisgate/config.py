@@ -65,6 +65,7 @@ def _https(url: str) -> str:
 Moment = Annotated[datetime, AfterValidator(_aware)]
 BaseURL = Annotated[str, AfterValidator(_slash)]
 BootstrapURL = Annotated[str, AfterValidator(_https)]
+IssuerURL = Annotated[str, AfterValidator(_https)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
 QueryLine = Annotated[str, AfterValidator(_query)]
@@ -297,7 +298,8 @@ class DirectorySettings(_Table):
     person proposes an authority and another confirms it. ``signers`` are the public keys (JWK
     files) of operators whose directories may be imported, by name. The keys that an issuer
     publishes are fetched from public addresses and from networks under ``keys_allow``, and
-    ``keys_ca`` (PEM) signs for their servers, without it the system's authorities.
+    ``keys_ca`` (PEM) signs for their servers, without it the system's authorities. Clients are told
+    of every issuer, and to use ``default_issuer`` if they know no better (RFC 9560 §4.1).
     """
 
     audience: str | None = None
@@ -305,6 +307,7 @@ class DirectorySettings(_Table):
     signers: dict[str, Path] = {}
     keys_allow: tuple[NetworkText, ...] = ()
     keys_ca: Path | None = None
+    default_issuer: IssuerURL | None = None
 
 
 class StandingSettings(_Table):

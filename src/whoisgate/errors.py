@@ -117,9 +117,15 @@ class TooManyRequests(RequesterError):
 
 
 class DoNotTrackRefused(RequesterError):
-    """``farv1_dnt`` asks for what the duty to log forbids (RFC 9560 §4.2.2)."""
+    """A parameter or a token asks for what the duty to log forbids (RFC 9560 §3.1.5.2, §4.2.2)."""
 
     code = "WG113"
+
+
+class PurposeNotAllowed(RequesterError):
+    """``farv1_qp`` says no purpose that anybody may have here (RFC 9560 §4.2.1)."""
+
+    code = "WG121"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,11 @@ def serve(
     """
     config = folder.config
     gate = app.open_async(folder.path, source=source, allow_draft=allow_draft)
-    settings = ServerSettings(folder.settings().rdap, config.rdap.trusted_proxies)
+    settings = ServerSettings(
+        folder.settings().rdap,
+        config.rdap.trusted_proxies,
+        default_issuer=config.directory.default_issuer,
+    )
     log = folder.log()
     directory = KeptDirectory(log, folder.audience, app.utc_now)
     directory.read()

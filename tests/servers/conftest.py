@@ -112,7 +112,7 @@ def make(policy, record, tmp_path):
 
     def make(
         *, source=None, log=None, records=(), clock=lambda: NOW, gate=None, base_url=BASE_URL,
-        **server,
+        directory=lambda: DIRECTORY, **server,
     ):  # fmt: skip
         entropy = iter(range(1, 1 << 30))
         log = log or MemoryLog(clock=clock, entropy=lambda n: next(entropy).to_bytes(n, "little"))
@@ -128,7 +128,7 @@ def make(policy, record, tmp_path):
         app = application(
             door,
             settings,
-            Authenticator(lambda: DIRECTORY, proofs=Proofs(KEY)),
+            Authenticator(directory, proofs=Proofs(KEY)),
             getattr(log, "receipt", None),
             {policy.digest: policy.text}.get,
             tmp_path,

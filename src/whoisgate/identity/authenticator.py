@@ -42,10 +42,15 @@ class Authenticator:
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """Who presents this, as proved at ``now``.
 
-        Raises `CredentialRefused`, or `CredentialRequired` where nothing was presented.
+        Raises `CredentialRefused`, `DoNotTrackRefused` for a credential that forbids logging, or
+        `CredentialRequired` where nothing was presented.
         """
         directory = self._adopt()
         return directory.admit(self._bearer.authenticate(presented, now))
+
+    def providers(self, now: datetime) -> list[tuple[str, str]]:
+        """As `Directory.providers`; raises `LogUnavailable` where there is no directory."""
+        return self._directory().providers(now)
 
     def nonce(self, now: datetime) -> str | None:
         """What the next DPoP proof must carry; None where none is taken."""

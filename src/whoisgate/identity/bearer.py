@@ -16,7 +16,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from whoisgate.errors import CredentialRefused, CredentialRequired, MalformedAuthority
+from whoisgate.errors import (
+    CredentialRefused,
+    CredentialRequired,
+    DoNotTrackRefused,
+    MalformedAuthority,
+)
 from whoisgate.identity import jws
 from whoisgate.identity.dpop import Proofs
 from whoisgate.identity.issuer import Issuer
@@ -68,7 +73,8 @@ class Bearer:
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """Who presents a token, as proved at ``now``.
 
-        Raises `CredentialRefused`, `ProofRefused`, or `CredentialRequired` without any.
+        Raises `CredentialRefused`, `ProofRefused`, `DoNotTrackRefused` for a good token that
+        forbids logging, or `CredentialRequired` without any.
         """
         scheme, token = _authorization(presented)
         held = self._remembered(token, now) or self._remember(token, now)
@@ -197,9 +203,6 @@ def _requester(
         raise CredentialRefused("wrong audience: the token is for another server")
     if _ID_TOKEN & claims.keys():
         raise CredentialRefused("expected an access token, got an ID token")
-    if claims.get("rdap_dnt_allowed", False) is not False:
-        # RFC 9560 §3.1.5.2: the claim forbids the record that this server must keep.
-        raise CredentialRefused("expected a token without `rdap_dnt_allowed`: answers are logged")
     if proof.bound and not binding:
         raise CredentialRefused("expected a token that is bound to its sender's key")
     subject = claims.get("sub")
@@ -208,7 +211,7 @@ def _requester(
     if not subject.isprintable():
         raise CredentialRefused("expected a `sub` of printable characters")
     proved_by = "dpop" if _JKT in binding else "bearer"
-    return issuer.authority.requester(
+    requester = issuer.authority.requester(
         subject,
         (binding and proof.assurance_bound) or proof.assurance,
         f"{proved_by}+certificate" if _X5T in binding else proved_by,
@@ -216,6 +219,13 @@ def _requester(
         valid_until=_end(issuer, claims, now),
         purposes=_purposes(claims),
     )
+    untracked = claims.get("rdap_dnt_allowed", False)
+    if not isinstance(untracked, bool):
+        raise CredentialRefused("expected `rdap_dnt_allowed` as `true` or `false`")
+    if untracked:
+        # RFC 9560 §3.1.5.2: the claim forbids the record that this server must keep.
+        raise DoNotTrackRefused("expected a token without `rdap_dnt_allowed`: answers are logged")
+    return requester
 
 
 def _end(issuer: Issuer, claims: Mapping[str, Claim], now: datetime) -> datetime:

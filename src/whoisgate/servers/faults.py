@@ -96,7 +96,13 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
             429, "Too many requests", "too many connections at once; try again later"
         ),
         errors.DoNotTrackRefused: Fault(
-            403, "Do-not-track refused", "every answer beyond the public view is logged"
+            403,
+            "Do-not-track refused",
+            "every answer beyond the public view is logged, with who asked: expected no "
+            "`farv1_dnt`, and no token with `rdap_dnt_allowed`",
+        ),
+        errors.PurposeNotAllowed: Fault(
+            403, "Purpose not allowed", "the purpose is not allowed", own=True
         ),
         errors.SourceError: Fault(502, "Source failed", "registration data could not be read"),
         errors.SourceTooSlow: Fault(504, "Source too slow", "registration data took too long"),

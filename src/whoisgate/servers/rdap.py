@@ -10,7 +10,7 @@ method, status, number and duration and no name, token or value.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from http import HTTPStatus
@@ -26,6 +26,7 @@ from whoisgate.errors import (
     DoNotTrackRefused,
     LogUnavailable,
     NonceExpected,
+    PurposeNotAllowed,
     RequesterError,
     UnsupportedQuery,
     WhoisgateError,
@@ -34,7 +35,7 @@ from whoisgate.formats import disclosure_request, rdap
 from whoisgate.gate import Answer, AsyncGate
 from whoisgate.policy.decide import Outcome
 from whoisgate.presented import Presented
-from whoisgate.queries import PUBLIC, Question, Requester
+from whoisgate.queries import PUBLIC, Purpose, Question, Requester
 from whoisgate.servers import request
 from whoisgate.servers.faults import FAULTS, code, fault, refused
 from whoisgate.servers.pages import KINDS, Pages, Policies, Receipts
@@ -45,6 +46,8 @@ PUBLIC_MAX_AGE_S: Final = 60
 
 NOT_READY_S: Final = 30
 """How long after a failed append the server calls itself not ready for gated questions."""
+
+HELP_S: Final = timedelta(seconds=1)
 
 UNSUPPORTED: Final = frozenset(
     {
@@ -71,6 +74,7 @@ _SLOW: Final = frozenset(
     {b"authorization", b"disclosure-request", b"content-length", b"transfer-encoding"}
 )
 _STATUS: Final = {Outcome.RELEASED: 200, Outcome.NEEDS_APPROVAL: 202, Outcome.REFUSED: 403}
+_PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)
 _CLOSE: Final[Headers] = ((b"connection", b"close"),)
 """Ends the connection after the answer, so that no unread body stays behind."""
 
@@ -83,6 +87,9 @@ class Authenticator(Protocol):
 
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """The requester; raises `CredentialRefused` or `CredentialRequired`."""
+
+    def providers(self, now: datetime) -> Iterable[tuple[str, str]]:
+        """`iss` and authority of each identity provider; raises `LogUnavailable`."""
 
     def nonce(self, now: datetime) -> str | None:
         """What the next DPoP proof must carry; None where none is taken."""
@@ -128,8 +135,9 @@ class _Application:
         self._gate, self._settings, self._clock = gate, settings, clock
         self._authenticator = authenticator
         self._not_ready_until: datetime | None = None
+        self._help: tuple[datetime, bytes] | None = None
         self._pages = Pages(
-            settings, receipts, policies, log_folder, self._identified, self._ready_for_gated
+            self._help_text, receipts, policies, log_folder, self._identified, self._ready_for_gated
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -199,6 +207,7 @@ class _Application:
     async def _domain(self, scope: Scope, name: str) -> Reply:
         arrived, said = self._clock(), request.read(scope)
         if said.do_not_track:
+            self._gate.count("do_not_track")
             raise DoNotTrackRefused("expected no `farv1_dnt`")
         requester = await self._requester(scope, said, arrived)
         if requester is PUBLIC:
@@ -241,6 +250,9 @@ class _Application:
             return self._authenticator.authenticate(presented, now)
         except NonceExpected:
             raise  # how every conversation begins
+        except DoNotTrackRefused:
+            self._gate.count("do_not_track")
+            raise
         except (CredentialRefused, CredentialRequired) as error:
             refused = isinstance(error, CredentialRefused)
             self._gate.count("credential_refused" if refused else "credential_required")
@@ -256,6 +268,21 @@ class _Application:
             return ()
         nonce = self._authenticator.nonce(now)
         return ((b"dpop-nonce", nonce.encode("ascii")),) if nonce else ()
+
+    def _help_text(self) -> bytes:
+        """The help answer, made at most `HELP_S` ago; who may sign in changes."""
+        now = self._clock()
+        if self._help is None or not timedelta() <= now - self._help[0] < HELP_S:
+            try:
+                listed = list(self._authenticator.providers(now))
+            except LogUnavailable:
+                listed = []  # nobody can be signed in, and help is for everybody
+            default = self._settings.default_issuer
+            if default is None and len(listed) == 1:
+                default = listed[0][0]
+            told = [rdap.Provider(iss, name, iss == default) for iss, name in listed]
+            self._help = now, rdap.encode_help(self._settings.rdap, told)
+        return self._help[1]
 
     def _ready_for_gated(self) -> bool:
         """Whether no append has failed lately; reads the log as well."""
@@ -304,6 +331,9 @@ def _public(policy: str) -> Headers:
 def _question(name: str, said: request.Said) -> Question:
     """The question of a request by somebody known; ``farv1_qp`` counts where nothing else is."""
     if not said.disclosure:
+        if said.purpose is not None and said.purpose not in _PURPOSES:
+            # A claim allows no purpose that is not registered, whatever it says (§3.1.5.1).
+            raise PurposeNotAllowed("`farv1_qp`: expected a purpose of RFC 9560 §9.3")
         return Question.of(name, purpose=said.purpose)
     words = disclosure_request.parse(request.combined(said.disclosure))
     return Question.of(
