@@ -1,20 +1,24 @@
 """A gateway's client: asks over HTTP, and believes a gated answer only with its proof.
 
 The receipt is fetched with the same credential and checked against the pinned key of the log
-before anything gated is handed on. The credential goes to the configured server alone: a receipt
-address elsewhere is refused. No redirect is followed. A token that is bound to a key goes with a
-proof of that key (RFC 9449), made anew for each request.
+before anything gated is handed on. Where questions are signed (RFC 9421), the entry must keep the
+very signature that was sent. The credential goes to the configured server alone: a receipt
+address elsewhere is refused. No redirect is followed. A client certificate is shown to whoever
+proves to be that server. A token that is bound to a key goes with a proof of that key (RFC 9449),
+made anew for each request.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
@@ -28,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from whoisgate.audit.question import SignedRequest, as_kept
 from whoisgate.audit.verify import (
     VerificationFailed,
     VerifiedReceipt,
@@ -43,7 +48,7 @@ from whoisgate.errors import (
 )
 from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 from whoisgate.policy.decide import Outcome
-from whoisgate.queries import Question, Urgency
+from whoisgate.queries import Question, Signed, Urgency
 
 LIMIT_BYTES: Final = 4 * 1024 * 1024
 TIMEOUT_S: Final = 30.0
@@ -63,6 +68,15 @@ class Reply:
     policy: str | None
     receipt: VerifiedReceipt | None = None
     proof: str | None = None
+
+
+class Signing(Protocol):
+    """Signs a GET; `audit.question.QuestionSigner.sign` with the time and a nonce given."""
+
+    def __call__(
+        self, url: str, *, disclosure: str | None, authorization: str | None
+    ) -> SignedRequest:
+        """The signature of a GET of ``url`` with these two header lines."""
 
 
 class GatewayRefused(WhoisgateError):
@@ -100,7 +114,7 @@ class Holder:
             raise MissingKey("expected a P-256 or Ed25519 private key as PEM, without a passphrase")
 
     def headers(self, url: str) -> dict[str, str]:
-        """What a GET of ``url`` must carry."""
+        """What a GET of ``url`` must carry beside the token."""
         claims = {
             "jti": _encoded(self._entropy(16)),
             "htm": "GET",
@@ -114,7 +128,7 @@ class Holder:
         parts = ({"typ": "dpop+jwt", "alg": alg, "jwk": jwk}, claims)
         message = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
         proof = f"{message}.{_encoded(self._signed(message.encode()))}"
-        return {"Authorization": f"DPoP {self.token}", "DPoP": proof}
+        return {"DPoP": proof}
 
     def challenged(self, response: httpx2.Response) -> bool:
         """Take the nonce that the server gives; whether it asks for the same again with it (§9)."""
@@ -143,8 +157,11 @@ class Holder:
 class Client:
     """Asks one gateway. ``key`` is the pinned key of its log; without it nothing gated is read.
 
-    The credential is a bearer's ``token``, or ``holder``'s. Raises `MalformedConfig` when
-    ``server`` is no http or https URL.
+    The token is a bearer's, ``token``, or ``holder``'s, who proves that it is his.
+    ``certificate`` is a client certificate with those above it, and its key (PEM, no passphrase).
+    ``signing`` signs whatever is asked beyond the public view, and ``keep`` gets each signed
+    question before it is sent, to prove later what was asked. Raises `MalformedConfig` when
+    ``server`` is no http or https URL, and `MissingKey`.
     """
 
     def __init__(
@@ -153,16 +170,23 @@ class Client:
         *,
         token: str | None = None,
         holder: Holder | None = None,
+        certificate: tuple[Path, Path] | None = None,
         key: VerifierKey | None = None,
+        signing: Signing | None = None,
+        keep: Callable[[Signed], None] = lambda _: None,
     ) -> None:
         if not _is_web(server):
             raise MalformedConfig("expected an http or https URL of a gateway (--server)")
         self._server = server.rstrip("/") + "/"
-        self._key, self._holder = key, holder
+        self._key, self._holder, self._signing, self._keep = key, holder, signing, keep
         headers = {"Accept": "application/rdap+json", "User-Agent": "whoisgate"}
-        if token is not None:
+        if holder is not None:
+            headers["Authorization"] = f"DPoP {holder.token}"
+        elif token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        self._http = httpx2.Client(headers=headers, timeout=TIMEOUT_S, follow_redirects=False)
+        self._http = httpx2.Client(
+            headers=headers, timeout=TIMEOUT_S, follow_redirects=False, verify=_tls(certificate)
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -176,8 +200,12 @@ class Client:
         Raises `GatewayUnreachable`, `GatewayRefused`, or `EvidenceError` when the proof does not
         hold; then nothing of the answer is handed on.
         """
+        url = f"{self._server}domain/{question.name}"
         headers = {"Disclosure-Request": _said(question)} if question.gated else {}
-        response = self._get(f"{self._server}domain/{question.name}", headers)
+        signed = self._signed(url, headers) if question.gated else None
+        if signed is not None:
+            self._keep(signed)
+        response = self._get(url, headers)
         entry = response.headers.get("Disclosure-Entry")
         if entry is None:
             if response.status_code != httpx2.codes.OK or question.gated:
@@ -193,6 +221,11 @@ class Client:
             )
         except VerificationFailed as error:
             raise EvidenceError(f"the answer's proof does not hold: {error}") from None
+        detail = receipt.fields.get("detail")
+        if signed is not None and (
+            not isinstance(detail, Mapping) or detail.get("signed") != as_kept(signed)
+        ):
+            raise EvidenceError("expected an entry that keeps the signature of the question")
         outcome = _OUTCOMES.get(response.status_code)
         if str(receipt.index) != entry or outcome is None or receipt.fields["outcome"] != outcome:
             raise EvidenceError("the answer's proof is for another answer")
@@ -206,10 +239,24 @@ class Client:
         wanted, got = urlsplit(self._server), urlsplit(address)
         if (wanted.scheme, wanted.netloc) != (got.scheme, got.netloc):
             raise EvidenceError("expected a receipt address on the server that was asked")
-        response = self._get(address, {"Accept": "text/plain"})
+        headers = {"Accept": "text/plain"}
+        self._signed(address, headers)
+        response = self._get(address, headers)
         if response.status_code != httpx2.codes.OK:
             raise _refusal(response)
         return response.text
+
+    def _signed(self, url: str, headers: dict[str, str]) -> Signed | None:
+        """Sign a request, if that is to be done: its further lines go into ``headers``."""
+        if self._signing is None:
+            return None
+        request = self._signing(
+            url,
+            disclosure=headers.get("Disclosure-Request"),
+            authorization=self._http.headers.get("Authorization"),
+        )
+        headers.update(request.headers)
+        return request.signed
 
     def _get(self, url: str, headers: dict[str, str]) -> httpx2.Response:
         if self._holder is None:
@@ -239,12 +286,36 @@ class Client:
                 )
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise GatewayUnreachable(
-                f"no answer from `{urlsplit(url).netloc}`: {type(error).__name__}"
+                f"no answer from `{urlsplit(url).netloc}`: {_why(error)}"
             ) from None
 
 
 def _encoded(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _tls(certificate: tuple[Path, Path] | None) -> ssl.SSLContext | bool:
+    if certificate is None:
+        return True
+    context = httpx2.create_ssl_context()
+    try:
+        # Without a passphrase at hand OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(*certificate, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise MissingKey(
+            f"expected a client certificate and its key (PEM): {type(error).__name__}"
+        ) from None
+    return context
+
+
+def _why(error: BaseException) -> str:
+    """The kind of a failure; what TLS said, where it was TLS."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return cause.reason.replace("_", " ").lower()
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
 
 
 def _is_web(url: str) -> bool:

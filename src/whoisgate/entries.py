@@ -15,6 +15,7 @@ from typing import NamedTuple
 import orjson
 
 from whoisgate.audit.draft import JSON, Draft, Due
+from whoisgate.audit.question import as_kept
 from whoisgate.policy.decide import Decision, Outcome
 from whoisgate.queries import Question, Requester
 from whoisgate.records import Facts, Fetched, Record
@@ -63,8 +64,12 @@ def drafted(
         "record_version": record.version,
         "context": {**_context(decision, record.facts), "switches": sorted(switches)},
     }
-    if until := question.sealed_until:
-        fields["detail"] = {"sealed_until": until.isoformat()}
+    until, signed = question.sealed_until, requester.signed
+    detail: dict[str, JSON] = {"sealed_until": until.isoformat()} if until else {}
+    if signed:
+        detail["signed"] = as_kept(signed)
+    if detail:
+        fields["detail"] = detail
     return Draft(
         _KINDS[decision.outcome],
         decision.policy,

@@ -78,6 +78,7 @@ def serve(
         gate=gate,
         ready=ready,
         tls=folder.tls,
+        anchors=lambda: directory().certificates.anchors,
         reread=lambda: app.reread(folder.path, gate.log, gate.settings, allow_draft=allow_draft),
         beside=[directory.keep],
     )

@@ -12,25 +12,30 @@ import json
 import re
 import unicodedata
 import zipfile
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.audit.conftest import entry, receipt
 
 from whoisgate.audit.evidence import evidence_zip, select
 from whoisgate.audit.note import Signer
+from whoisgate.audit.question import QuestionSigner, as_kept
 from whoisgate.audit.verify import (
     COMMITTED,
     VerificationFailed,
     VerifierKey,
+    canonical_json,
     parse_vkey,
     verify_evidence,
 )
 from whoisgate.errors import Unselectable
+from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 
 FORMAT_2 = Path(__file__).parent / "vectors" / "format-2"
 HOSTILE = (
@@ -489,6 +494,29 @@ def test_selects_no_field_that_is_not_opened(packed, signer):
 # --- Vectors --------------------------------------------------------------------------------
 
 
+def signed(signer: Signer) -> bytes:
+    """The evidence of a question that its requester signed."""
+    key = QuestionSigner(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+    words = {
+        "purpose": "legalActions", "basis": "court_order", "case": '2026-"114"',
+        "elements": ["registrant.email", "registrant.name"],
+    }  # fmt: skip
+    made = key.sign(
+        "https://rdap.registrar.example/domain/canary-domain.example",
+        at=datetime(2026, 11, 23, 22, 59, 58, tzinfo=UTC),
+        nonce=bytes(range(16)),
+        disclosure=serialise(DisclosureRequest(**words)),
+    )
+    asked = words | {"name": FIELDS["domain"], "urgency": "none"}
+    return zipped(
+        signer,
+        **{name: words[name] for name in ("purpose", "basis", "case")},
+        asked=words["elements"],
+        question=hashlib.sha256(canonical_json(asked)).hexdigest(),
+        detail={"signed": as_kept(made.signed)},
+    )
+
+
 def vectors() -> dict[str, bytes]:
     signer = Signer.generate("log.example/2026", Random(6962).randbytes)
     packed = zipped(signer)
@@ -502,6 +530,7 @@ def vectors() -> dict[str, bytes]:
             released={},
             view="",
         ),
+        "signed.zip": signed(signer),
         "selected.zip": select(
             packed, signer.verifier, ["logged_at", "domain", "released"], answer=False
         ),
@@ -510,7 +539,7 @@ def vectors() -> dict[str, bytes]:
     return {**zips, "log.vkey": f"{signer.vkey}\n".encode(), "zips.sha256": sums.encode()}
 
 
-@pytest.mark.parametrize("name", ["disclosure.zip", "refusal.zip", "selected.zip"])
+@pytest.mark.parametrize("name", ["disclosure.zip", "refusal.zip", "selected.zip", "signed.zip"])
 def test_verifies_the_second_formats_evidence_for_ever(name):
     key = parse_vkey((FORMAT_2 / "log.vkey").read_text().removesuffix("\n"))
     report = verify_evidence(FORMAT_2 / name, key)

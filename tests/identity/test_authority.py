@@ -22,7 +22,8 @@ def test_every_kind_has_a_class_that_is_not_the_public():
 def test_reads_its_own_text_again():
     full = record(
         "Police", "police", PROOF,
-        {"method": "signature", "keys": {"keys": []}, "assurance": "high"},
+        {"method": "signature", "keys": {"keys": [ed_jwk(ED, kid="a")]},
+         "assurance": "high"},
         {"method": "certificate", "sha256": ["a" * 64], "assurance": "high"},
         standing=[{"basis": "national_order", "elements": ["registrant.name"],
                    "expires": "2027-01-01T00:00:00Z"}],

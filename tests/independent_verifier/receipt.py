@@ -8,6 +8,7 @@ from .entry import read_entry, read_openings
 from .merkle import check_inclusion, leaf_hash
 from .note import Key, open_checkpoint
 from .proof import read_proof
+from .question import check_question
 from .refusal import Refused, require
 from .spelling import canonical_json
 
@@ -36,4 +37,6 @@ def check_receipt(raw: bytes, key: Key) -> Shown:
     require(head.size, "an empty log")
     check_inclusion(leaf_hash(entry), proof.index, 0, head.size, proof.hashes, head.root)
     leaf = read_entry(entry)
-    return Shown(proof.index, leaf, read_openings(leaf, openings))
+    fields = read_openings(leaf, openings)
+    check_question(fields)
+    return Shown(proof.index, leaf, fields)

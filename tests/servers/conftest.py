@@ -149,7 +149,7 @@ def service(make):
 
 
 @contextmanager
-def serving(service, port=0):
+def serving(service, port=0, **more):
     """Both servers for real on loopback ports, in a thread of their own; ``port`` is RDAP's."""
     addresses, stop = {}, []
     service.whois = WhoisServer(service.gate, service.settings)
@@ -166,7 +166,7 @@ def serving(service, port=0):
 
         await run(
             service.app, service.whois, ("127.0.0.1", port), ("127.0.0.1", 0), gate=service.gate,
-            ready=ready, stopping=stopping,
+            ready=ready, stopping=stopping, **more,
         )  # fmt: skip
 
     with ThreadPoolExecutor(1) as thread:

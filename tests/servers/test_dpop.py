@@ -26,12 +26,15 @@ from tests.identity.bound import (
     pem,
     proof,
 )
-from tests.identity.tokens import claims, token
+from tests.identity.questions import PRIVATE, SIGNERS, STRANGER, jwk
+from tests.identity.tokens import AUDIENCE, ED, by_token, claims, ed_jwk, jwks, record, token
 from tests.servers.conftest import BASE_URL, RELEASED, called, serving
 
 from whoisgate.cli.demo_folder import free_port
 from whoisgate.client import Client, GatewayRefused, Holder
 from whoisgate.errors import EvidenceError, MissingKey
+from whoisgate.identity.authority import Authority
+from whoisgate.identity.directory import Directory
 from whoisgate.identity.dpop import SLOT_S, Proofs
 from whoisgate.policy.decide import Outcome
 from whoisgate.queries import Question
@@ -176,6 +179,31 @@ def test_gives_the_public_no_nonce_that_a_cache_would_keep(service):
         assert "dpop-nonce" not in reply.fields
 
 
+def test_uses_up_no_signature_by_its_challenge_for_a_nonce(make):
+    """Token, proof and signature together: all must hold."""
+    proofs = (
+        by_token("https://id.police.example", "EdDSA", jwks(ed_jwk(ED, kid="2026"))),
+        {
+            "method": "signature", "assurance": "high",
+            "keys": {"keys": [jwk(PRIVATE["ed25519"], "officer-7")]},
+        },
+    )  # fmt: skip
+    said = record("Police of Example", "police", *proofs)
+    service = make(directory=lambda: Directory([Authority(said, 1)], AUDIENCE))
+
+    def ask(made, signer=SIGNERS["ed25519"]):
+        signed = signer.sign(
+            URL, at=NOW, nonce=b"n" * 16, disclosure=RELEASED, authorization=f"DPoP {BOUND}"
+        )
+        return service.ask("/domain/example.com", with_proof(made, WHY, *signed.headers.items()))
+
+    assert ask(proof(htu=URL, nonce=...)).code == "WG118"
+    assert ask(proof(htu=URL), STRANGER).code == "WG106"
+    assert ask(proof(htu=URL)).status == 200
+    assert ask(proof(htu=URL)).code == "WG106"  # now it is used
+    assert service.entries() == 1
+
+
 # --- the client ------------------------------------------------------------------------------
 
 
@@ -236,13 +264,12 @@ def test_is_refused_with_anothers_key(running):
     assert caught.value.code == "WG117"
 
 
-def test_shows_token_and_proof_to_its_own_server_alone(running):
-    asking = holder()
-    with Client(running.settings.base_url, holder=asking, key=running.log.key) as client:
+def test_shows_token_and_proof_to_its_own_server_alone(running, monkeypatch):
+    with Client(running.settings.base_url, holder=holder(), key=running.log.key) as client:
         client.ask(QUESTION)
+        monkeypatch.setattr(client, "_sent", lambda *_: pytest.fail("it was sent"))
         with pytest.raises(EvidenceError, match="server that was asked"):
             client._proof("http://127.0.0.2:1/receipt/0/x")
-        assert "authorization" not in client._http.headers
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """A log verified in its database: every altered row is named, and every seal beyond its date."""
 
+import hashlib
 import shutil
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from tests.identity.questions import SIGNERS, URL
 
 from whoisgate.audit.draft import Draft, Due, Erased, Unsealed
-from whoisgate.audit.verify import VerificationFailed
+from whoisgate.audit.question import as_kept
+from whoisgate.audit.verify import VerificationFailed, canonical_json
 from whoisgate.stores.inspection import Recipient, inspect
 from whoisgate.stores.sequencer import Sequencer
 
@@ -200,3 +204,20 @@ def skipping(init):
         self._sequence = 2
 
     return begin
+
+
+def test_names_a_question_that_its_requester_did_not_sign(home):
+    """The auditor reads the requester's signature in each envelope, and when it was made."""
+    log = home.log()
+    made = SIGNERS["ed25519"].sign(URL, at=home.clock(), nonce=bytes(16))
+    words = {"purpose": None, "basis": None, "case": None, "elements": [], "urgency": "none"}
+    fields = {
+        "domain": "example.com",
+        "question": hashlib.sha256(canonical_json(words | {"name": "example.com"})).hexdigest(),
+    }
+    draft = replace(home.disclosure(domain="example.com"), decided_at=home.clock())
+    for kept in (as_kept(made.signed), as_kept(made.signed) | {"signature": "AAAA"}):
+        log.append(replace(draft, fields=fields | {"detail": {"signed": kept}})).result()
+    log.close()
+    assert inspected(home).envelopes == 3
+    assert failure(home, key=home.operator) == ("WG428", 2)

@@ -60,6 +60,39 @@ force (outcome ``active``, ``suspended`` or ``revoked``; ``barred`` or ``restore
 or has it wait for a second person (``proposed``). Its ``detail`` names the ``authority`` or the
 ``person``, ``by`` whom and why, and the SHA-256 (hex) of the ``record``, which is in the envelope.
 
+**Question.** ``question`` is the SHA-256 of the canonical JSON of an object of the words asked:
+``name`` (the domain), ``purpose``, ``basis``, ``case`` (each null where not said), ``elements``
+(sorted, each once), ``urgency`` (``none`` where not said) and, only where said, ``sealed_until``.
+
+**Signed question.** The ``detail`` of a question that its requester signed (RFC 9421) has a member
+``signed``, an object of exactly
+
+- ``base``: the signature base, printable ASCII and LF, at most 16,384 characters;
+- ``signature``: base64url; for ``ecdsa-p256-sha256`` r and s, 64 bytes;
+- ``algorithm``: ``ed25519``, ``ecdsa-p256-sha256`` or ``rsa-pss-sha512`` (salt of 64 bytes);
+- ``key``: an object of the members of the public JWK that RFC 7638 §3.2 requires: ``kty`` OKP with
+  ``crv`` Ed25519, EC with P-256, or RSA of 2,048 to 4,096 bits with ``e`` AQAB; base64url,
+  coordinates of 32 bytes, ``n`` without leading zero bytes.
+
+The base's last line is ``"@signature-params": (…);…``, the lines before it are those of the
+covered components in the order listed there. Covered are ``@method`` and ``@target-uri``, and may
+be ``disclosure-request`` and ``authorization-digest``; none twice, nothing else, no component with
+a parameter. The method is GET; the URL is http or https, without space, ``?`` and ``#``. The
+parameters, each once, in any order, are ``created`` and ``expires`` (ten digits, the first not 0;
+the second is greater, by at most 120), and as strings of at most 64 characters of base64url
+``nonce`` (at least 22), ``keyid`` (the key's SHA-256 thumbprint, RFC 7638), ``alg`` (the algorithm)
+and ``tag`` (``whoisgate-question``). ``disclosure-request`` is the dictionary of the words
+``purpose``, ``basis``, ``case``, ``urgency``, ``sealed_until`` (strings) and ``elements`` (an inner
+list of strings), each at most once, at least one, without parameters, just as RFC 9651 §4.1 spells
+it. ``authorization-digest`` is ``sha-256=:<base64 of 32 bytes>:``, of the `Authorization` value
+that came along; that value itself is never covered, for everything covered is kept.
+
+Whoever opens such a ``detail`` checks that the key signed the base, and that what else is opened
+records what was signed: ``domain`` is what follows the last ``/domain/`` of the URL; ``purpose``,
+``basis`` and ``case`` are the words said, else null; ``asked`` is the ``elements``, sorted, each
+once, where any are said; ``question`` is the digest of the words; ``sealed_until`` in ``detail`` is
+the one said, if any; ``decided_at`` is at most 5 s before ``created``, and before ``expires``.
+
 **Seal.** A disclosure whose ``detail`` holds ``sealed_until`` (a date) is followed, before the
 end of that date, by an ``unseal`` of that ``entry`` or an ``extend`` to another date.
 
@@ -76,9 +109,10 @@ end of that date, by an ``unseal`` of that ``entry`` or an ``extend`` to another
 Stored uncompressed, dated 1980-01-01, with mode 0644, no comment and no extra field. All from
 ``opened.json`` on follows from the members before: `verify.complete_evidence` is its definition,
 and a verifier makes it anew and refuses a byte that differs. So its wording belongs to the format,
-and another wording is another format. Format 1 ended with ``README.txt``, another text, and always
-had the answer. A zip with fewer openings or without the answer is evidence like any other; the
-digests of what it does not open stay in the leaf.
+and another wording is another format; what it says of a new member of a field alone is none.
+Format 1 ended with ``README.txt``, another text, and always had the answer. A zip with fewer
+openings or without the answer is evidence like any other; the digests of what it does not open
+stay in the leaf.
 
 **Verification of a log.** Entries first, in log order, each against its hash of level 0, its form
 and the hour before; then the tiles above, lowest first; then the signed root. The first bad entry

@@ -32,6 +32,8 @@ from whoisgate.errors import Unselectable
 
 TELLING_CHARACTERS: Final = 4
 """A dropped value at least so long must not stand in the answer that is kept."""
+_SIGNED: Final = frozenset({"domain", "purpose", "basis", "case", "asked", "decided_at"})
+"""What a requester's signature tells, together with the time of the question."""
 
 
 def evidence_zip(body: bytes | None, proof_text: str, policy_text: str, vkey: str) -> bytes:
@@ -58,9 +60,10 @@ def select(
 
     A kept answer keeps its digest, the field `body`. Raises `verify.VerificationFailed` when the
     zip does not hold, `Unselectable` when it does not open a field, or when a field would be
-    dropped whose value a kept answer tells. Not looked for there: the words of `context`, which
-    the policy shares. The policy stays whole. Not checked: that `body`, `view` and `question`,
-    digests without a salt, are for a reader who may try guesses on them.
+    dropped whose value is told by a kept answer, or by a requester's signature in `detail`. Not
+    looked for there: the words of `context`, which the policy shares. The policy stays whole. Not
+    checked: that `body`, `view` and `question`, digests without a salt, are for a reader who may
+    try guesses on them.
     """
     members = read_evidence(evidence)
     report = verify_evidence(pack_evidence(members), key)
@@ -73,6 +76,9 @@ def select(
     for name in opened.keys() - kept - {"context"}:
         if body is not None and any(each.encode() in body for each in _telling(opened[name])):
             raise Unselectable(f"expected `{name}` too, or no answer: the answer tells it")
+    if report.receipt.signed is not None and "detail" in kept:
+        for name in sorted(_SIGNED & opened.keys() - kept):
+            raise Unselectable(f"expected `{name}` too, or no `detail`: the signature tells it")
     proof = _narrowed(members["receipt.tlog-proof"].decode(), kept)
     return evidence_zip(body, proof, report.policy, key.text)
 

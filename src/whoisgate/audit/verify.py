@@ -28,7 +28,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from http.client import HTTPException
 from itertools import islice
@@ -36,7 +36,10 @@ from pathlib import Path
 from typing import Final, Union, cast
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 
 JSON = Union[None, bool, int, str, Sequence["JSON"], Mapping[str, "JSON"]]  # noqa: UP007 (recursive)
 Read = Callable[[str], bytes]
@@ -69,6 +72,9 @@ FAILURES: Final[Mapping[str, str]] = {
     "WG424": "a row of the vault is not what its entry names",
     "WG425": "a sealed entry is past its date without being unsealed or extended",
     "WG427": "the retention policy is malformed, or prunes what it may not",
+    "WG428": "a requester's signature of a question is malformed or does not hold",
+    "WG429": "the question that the requester signed is not the one that the entry records",
+    "WG430": "the question is not signed by the expected key",
 }
 """Every cause of failure by its stable number."""
 
@@ -634,18 +640,258 @@ def _read_opening(text: str) -> tuple[str, JSON]:
     raise VerificationFailed("WG410", "an opening is malformed")
 
 
+# --- Signed questions (RFC 9421) ------------------------------------------------------------
+
+QUESTION_TAG: Final = "whoisgate-question"
+QUESTION_LIFETIME_S: Final = 120
+QUESTION_LEEWAY_S: Final = 5
+QUESTION_COMPONENTS: Final = (
+    *("@method", "@target-uri", "disclosure-request", "authorization-digest"),
+)
+"""What may be covered; the first two must be. Everything covered is kept, so no credential is."""
+QuestionKey = Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+_BASE = re.compile(r"[\x20-\x7e\n]{1,16384}")
+_RSA_BITS: Final = (2048, 4096)
+_POINT_BYTES: Final = 32
+_PARAMETER: Final = r';(?:(created|expires)=([1-9][0-9]{9})|(nonce|keyid|alg|tag)="([\w-]{1,64})")'
+_PARAMETERS = re.compile(rf'\(("[a-z@-]+"(?: "[a-z@-]+")*)\)((?:{_PARAMETER})+)', re.ASCII)
+_EACH_PARAMETER = re.compile(_PARAMETER, re.ASCII)
+_STRING: Final = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
+_WORD = re.compile(
+    rf"(?:(purpose|basis|case|urgency|sealed_until)=({_STRING})"
+    rf"|(elements)=\(((?:{_STRING}(?: {_STRING})*)?)\))(?:, (?=[a-z])|\Z)"
+)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_AUTHORIZATION = re.compile(r"sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedQuestion:
+    """What stands in a signature base: ``words`` as `Disclosure-Request` says them.
+
+    ``signer`` is the key's thumbprint (RFC 7638, SHA-256), the times are seconds since 1970, and
+    ``authorization`` is what the base says of another credential, a digest.
+    """
+
+    url: str
+    words: Mapping[str, JSON]
+    signer: str
+    algorithm: str
+    created: int
+    expires: int
+    nonce: str
+    authorization: str | None = None
+
+    def sentence(self) -> str:
+        """Whose key signed what, in words."""
+        begin, end = (
+            datetime.fromtimestamp(at, UTC).isoformat() for at in (self.created, self.expires)
+        )
+        return (
+            f"The question was signed by the key {self.signer} ({self.algorithm}), for {self.url} "
+            f"and the time from {begin} to {end}."
+        )
+
+
+def read_signature_base(base: str) -> SignedQuestion:
+    """The question in a signature base (RFC 9421 §2.5), in the one form that is taken.
+
+    Not checked: any signature, and that the times have come and not passed.
+    """
+    *lines, last = base.split("\n")
+    head, _, text = last.partition(": ")
+    match = _PARAMETERS.fullmatch(text)
+    if not _BASE.fullmatch(base) or head != '"@signature-params"' or match is None:
+        raise VerificationFailed("WG428", "expected the base of a signed question (RFC 9421)")
+    names = [name.strip('"') for name in match[1].split(" ")]
+    covered = dict(zip(names, (line.partition(": ")[2] for line in lines), strict=False))
+    told = [f'"{name}": {covered.get(name)}' for name in names]
+    if lines != told or len(covered) != len(names):
+        raise VerificationFailed("WG428", "expected a line for each covered component, once")
+    if not set(QUESTION_COMPONENTS[:2]) <= covered.keys() <= set(QUESTION_COMPONENTS):
+        what = ", ".join(QUESTION_COMPONENTS)
+        raise VerificationFailed("WG428", f"expected to be covered, if sent, and alone: `{what}`")
+    if covered["@method"] != "GET" or not re.fullmatch(r"https?://[^ ?#]+", covered["@target-uri"]):
+        raise VerificationFailed("WG428", "expected a signed GET of a URL without a query")
+    digest = covered.get("authorization-digest")
+    if digest is not None and not _AUTHORIZATION.fullmatch(digest):
+        raise VerificationFailed("WG428", "expected `authorization-digest` of one SHA-256")
+    said = covered.get("disclosure-request")
+    words = {} if said is None else _words(said)
+    at, texts = _parameters(match[2])
+    return SignedQuestion(
+        *(covered["@target-uri"], words, texts["keyid"], texts["alg"]),
+        *(at["created"], at["expires"], texts["nonce"]),
+        digest,
+    )
+
+
+def _parameters(text: str) -> tuple[dict[str, int], dict[str, str]]:
+    """Times and texts by name."""
+    found = _EACH_PARAMETER.findall(text)
+    at = {name: int(value) for name, value, _, _ in found if name}
+    told = {name: value for _, _, name, value in found if name}
+    if len(found) != 6 or len(at) + len(told) != 6:  # noqa: PLR2004 (the parameters)
+        what = "expected `created`, `expires`, `nonce`, `keyid`, `alg` and `tag`, each once"
+        raise VerificationFailed("WG428", what)
+    if told["tag"] != QUESTION_TAG:
+        raise VerificationFailed("WG428", f"expected the tag `{QUESTION_TAG}`")
+    if not 0 < at["expires"] - at["created"] <= QUESTION_LIFETIME_S:
+        what = f"expected a signature that lives at most `{QUESTION_LIFETIME_S}` s"
+        raise VerificationFailed("WG428", what)
+    if len(told["nonce"]) < 22:  # noqa: PLR2004 (16 bytes)
+        raise VerificationFailed("WG428", "expected a nonce of 22 to 64 characters of base64url")
+    return at, told
+
+
+def _words(field: str) -> dict[str, JSON]:
+    """The members of a `Disclosure-Request`, as RFC 9651 §4.1 spells a dictionary."""
+    said: dict[str, JSON] = {}
+    at = 0
+    while at < len(field) or not said:
+        match = _WORD.match(field, at)
+        name = match and (match[1] or match[3])
+        if match is None or name is None or name in said:
+            raise VerificationFailed("WG428", "expected each word once, as RFC 9651 spells it")
+        strings = [
+            re.sub(r'\\(["\\])', r"\1", each[1:-1])
+            for each in re.findall(_STRING, match[2] or match[4] or "")
+        ]
+        said[name], at = strings[0] if match[1] else strings, match.end()
+    return said
+
+
+def thumbprint(jwk: Mapping[str, JSON]) -> str:
+    """The name of a key: SHA-256 of the members that RFC 7638 §3.2 requires, base64url."""
+    return b64url(hashlib.sha256(canonical_json(dict(jwk))).digest())
+
+
+def question_key(jwk: Mapping[str, JSON]) -> QuestionKey:
+    """The public key of a JWK of the required members alone (RFC 7638 §3.2), in one spelling.
+
+    Ed25519, P-256, and RSA of 2,048 to 4,096 bits with the exponent 65,537.
+    """
+    try:
+        match jwk:
+            case {"kty": "OKP", "crv": "Ed25519", "x": str(x), **more} if not more:
+                return Ed25519PublicKey.from_public_bytes(unb64url(x))
+            case {"kty": "EC", "crv": "P-256", "x": str(x), "y": str(y), **more} if not more:
+                point = unb64url(x) + unb64url(y)
+                if len(point) == 2 * _POINT_BYTES == 2 * len(unb64url(x)):
+                    point = b"\x04" + point
+                    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+            case {"kty": "RSA", "n": str(n), "e": "AQAB", **more} if not more:
+                number = unb64url(n)
+                modulus = int.from_bytes(number, "big")
+                if number[:1] != b"\0" and _RSA_BITS[0] <= modulus.bit_length() <= _RSA_BITS[1]:
+                    return rsa.RSAPublicNumbers(65_537, modulus).public_key()
+    except ValueError:
+        pass
+    raise VerificationFailed("WG428", "expected a public Ed25519, P-256 or RSA key as a JWK")
+
+
+def verify_question(key: QuestionKey, algorithm: str, signature: bytes, base: bytes) -> None:
+    """Raises unless the key signed the base with its own algorithm (RFC 9421 §3.3)."""
+    try:
+        if algorithm == "ed25519" and isinstance(key, Ed25519PublicKey):
+            return key.verify(signature, base)
+        if algorithm == "ecdsa-p256-sha256" and isinstance(key, ec.EllipticCurvePublicKey):
+            r, s = signature[:_POINT_BYTES], signature[_POINT_BYTES:]
+            if len(s) == _POINT_BYTES:
+                der = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+                return key.verify(der, base, ec.ECDSA(SHA256()))
+        if algorithm == "rsa-pss-sha512" and isinstance(key, rsa.RSAPublicKey):
+            pss = padding.PSS(padding.MGF1(SHA512()), SHA512.digest_size)
+            return key.verify(signature, base, pss, SHA512())
+    except InvalidSignature:
+        pass
+    raise VerificationFailed("WG428", "the requester's signature of the question does not hold")
+
+
+def signed_question(fields: Mapping[str, JSON], index: int | None = None) -> SignedQuestion | None:
+    """What the requester signed, None where the opened fields hold no signature.
+
+    Raises unless it holds and is the question that the opened fields record. Not checked: whose
+    the key is.
+    """
+    match fields.get("detail"):
+        case {"signed": signed}:
+            pass
+        case _:
+            return None
+    try:
+        question = _opened_question(signed)
+        _same_question(question, fields)
+    except VerificationFailed as failure:
+        raise VerificationFailed(failure.code, str(failure), index) from None
+    return question
+
+
+def _opened_question(signed: JSON) -> SignedQuestion:
+    match signed:
+        case {
+            "base": str(base), "signature": str(encoded), "algorithm": str(algorithm),
+            "key": dict(jwk), **more,
+        } if not more:  # fmt: skip
+            question, key = read_signature_base(base), question_key(jwk)
+            try:
+                signature = unb64url(encoded)
+            except ValueError:
+                signature = b""
+            if (thumbprint(jwk), algorithm) != (question.signer, question.algorithm):
+                raise VerificationFailed("WG428", "the base names another key or algorithm")
+            verify_question(key, algorithm, signature, base.encode())
+            return question
+    raise VerificationFailed("WG428", "expected base, signature, algorithm and key")
+
+
+def _same_question(question: SignedQuestion, fields: Mapping[str, JSON]) -> None:
+    """Raises unless the opened fields record what was signed, and when."""
+    said, name = question.words, question.url.rpartition("/domain/")[2]
+    elements = sorted({str(each) for each in cast("Sequence[JSON]", said.get("elements", ()))})
+    until = {"sealed_until": said["sealed_until"]} if "sealed_until" in said else {}
+    words = {word: said.get(word) for word in ("purpose", "basis", "case")}
+    whole = {"name": name, "elements": elements, "urgency": said.get("urgency", "none")}
+    digest = hashlib.sha256(canonical_json({**words, **whole, **until})).hexdigest()
+    recorded = {**words, "domain": name, "question": digest}
+    recorded |= {"asked": elements} if elements else {}
+    detail = cast("Mapping[str, JSON]", fields["detail"])
+    for field, value in recorded.items():
+        if field in fields and canonical_json(fields[field]) != canonical_json(value):
+            raise VerificationFailed("WG429", f"`{field}` is not what the requester signed")
+    if detail.get("sealed_until") != said.get("sealed_until"):
+        raise VerificationFailed("WG429", "`sealed_until` is not what the requester signed")
+    if "decided_at" in fields and not _in_time(question, fields["decided_at"]):
+        raise VerificationFailed("WG429", "`decided_at` is not in the time of the signature")
+
+
+def _in_time(question: SignedQuestion, moment: JSON) -> bool:
+    if not isinstance(moment, str) or not _MOMENT.fullmatch(moment):
+        return False
+    try:
+        at = datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return False
+    return question.created - QUESTION_LEEWAY_S <= at < question.expires
+
+
 # --- Receipts and answers -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedReceipt:
-    """Entry ``index`` is in the log ``origin``, signed at ``size``; ``fields`` are opened."""
+    """Entry ``index`` is in the log ``origin``, signed at ``size``; ``fields`` are opened.
+
+    ``signed`` is the question as its requester signed it, where the opened fields hold that.
+    """
 
     origin: str
     index: int
     size: int
     leaf: Leaf
     fields: Mapping[str, JSON]
+    signed: SignedQuestion | None = None
 
     def sentences(self) -> list[str]:
         """What was shown, one sentence per check."""
@@ -654,6 +900,7 @@ class VerifiedReceipt:
             f"Entry {self.index}, logged in the hour {self.leaf.hour}, is in that log.",
             f"The entry commits to these {len(self.fields)} fields:",
             *(f"  {name}: {json.dumps(value)}" for name, value in self.fields.items()),
+            *([self.signed.sentence()] if self.signed else []),
         ]
 
 
@@ -681,8 +928,9 @@ def verify_receipt(proof_text: str, keys: Keys) -> VerifiedReceipt:
     size, root = checkpoint.size, checkpoint.root
     verify_inclusion(leaf_hash(entry), proof.index, size, proof.hashes, root)
     leaf = parse_leaf(entry, proof.index)
-    origin = checkpoint.origin
-    return VerifiedReceipt(origin, proof.index, size, leaf, open_fields(leaf, openings))
+    origin, fields = checkpoint.origin, open_fields(leaf, openings)
+    signed = signed_question(fields, proof.index)
+    return VerifiedReceipt(origin, proof.index, size, leaf, fields, signed)
 
 
 def verify_answer(
@@ -983,6 +1231,11 @@ _SHOWN_NOT: Final = (
     "What was withheld, or whether it exists.",
     "What was erased. An erased entry keeps its place; only copies made before can open it.",
 )
+_SIGNED: Final = (
+    "Only the holder of that key can have signed this, and the opened fields record what was "
+    "signed. Whose key it is, this page does not show: compare it with the one that the authority "
+    "names."
+)
 _CARD: Final[Mapping[str, str]] = {"fn": "name", "org": "organization"}
 _ADDRESS: Final = ("po_box", "extended", "street", "city", "state", "postal_code", "country")
 _ROLES: Final[Mapping[str, str]] = {"technical": "tech", "administrative": "admin"}
@@ -1150,6 +1403,8 @@ def _shows(receipt: VerifiedReceipt, body: bytes | None) -> Iterator[tuple[str, 
         known = "".join(f"{word} {_plain(fields[n])}" for n, word in parts.items() if n in fields)
         if known:
             yield title, f"{says}{known}."
+    if receipt.signed:
+        yield "This signature", f"{_visible(receipt.signed.sentence())} {_SIGNED}"
     signed = f"The holder of the log's key signed a log of {receipt.size} entries"
     yield "This log", f"{signed} in which this is entry {receipt.index}, counted from 0."
 
@@ -1854,6 +2109,16 @@ def recognise(
     raise VerificationFailed("WG421", "expected an evidence zip, a proof or a log")
 
 
+def signed_by(report: Report, signer: str) -> None:
+    """Raises unless the question of this evidence or receipt was signed by that key."""
+    receipt = report.receipt if isinstance(report, EvidenceReport) else report
+    signed = receipt.signed if isinstance(receipt, VerifiedReceipt) else None
+    if signed is None:
+        raise VerificationFailed("WG430", "this shows no question that its requester signed")
+    if signed.signer != signer:
+        raise VerificationFailed("WG430", "another key than the expected one signed the question")
+
+
 def key_of(text: str) -> VerifierKey:
     """The key that ``text`` is, or that stands in the file of that name."""
     if text.count("+") > 1:
@@ -1904,6 +2169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--head", type=Path, action="append", default=[],
         help="a checkpoint or proof that somebody else was shown, which the log must hold",
     )  # fmt: skip
+    parser.add_argument("--signer", help="the thumbprint of the key that must have asked")
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
     args = parser.parse_args(argv)
     try:
@@ -1913,6 +2179,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         heads = tuple(map(head_of, args.head))
         found = recognise(args.target, keys, shown_progress(), earlier(args.state), heads)
+        if args.signer:
+            signed_by(found, args.signer)
         if args.state and isinstance(found, LogReport):
             keep(args.state, found)
     except OSError as error:

@@ -20,6 +20,7 @@ from whoisgate.cli import (
     operate,
     policy,
     redact,
+    signer,
     verify,
 )
 from whoisgate.cli.output import fail
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command("init")(operate.init)
 app.command("serve")(operate.serve)
 app.command("lookup")(lookup.lookup)
+app.command("signer")(signer.signer)
 app.add_typer(authority.app, name="authority")
 app.command("approve")(operate.approve)
 app.command("obligations")(operate.obligations)

@@ -12,19 +12,21 @@ import typer
 
 from whoisgate import app
 from whoisgate.audit.evidence import evidence_zip
-from whoisgate.audit.verify import VerificationFailed, VerifierKey, parse_vkey
+from whoisgate.audit.question import NONCE_BYTES, SignedRequest, as_kept
+from whoisgate.audit.verify import VerificationFailed, VerifierKey, canonical_json, parse_vkey
 from whoisgate.cli import show
 from whoisgate.cli.output import AsJSON, print_json
+from whoisgate.cli.signer import read_signer
 from whoisgate.errors import EvidenceError, ExtraMissing, MissingKey
 from whoisgate.formats import whois
 from whoisgate.policy.decide import Outcome
 from whoisgate.policy.load import load_text
 from whoisgate.policy.model import Policy
-from whoisgate.queries import Question
+from whoisgate.queries import Question, Signed
 from whoisgate.replay import replay
 
 if TYPE_CHECKING:
-    from whoisgate.client import Client, Reply
+    from whoisgate.client import Client, Reply, Signing
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 EXIT_CODES = {Outcome.RELEASED: 0, Outcome.REFUSED: 3, Outcome.NEEDS_APPROVAL: 4}
@@ -46,6 +48,12 @@ def lookup(
         Path | None,
         typer.Option(help="The private key (PEM) that the token is bound to (RFC 9449)."),
     ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="A file with the client certificate and those above it.")
+    ] = None,
+    certificate_key: Annotated[
+        Path | None, typer.Option(help="The file with its private key, without a passphrase.")
+    ] = None,
     purpose: Annotated[str | None, typer.Option(help="A purpose of RFC 9560.")] = None,
     basis: Annotated[str | None, typer.Option(help="The legal basis.")] = None,
     case: Annotated[str | None, typer.Option(help="The case's reference.")] = None,
@@ -63,14 +71,25 @@ def lookup(
     key: Annotated[
         str | None, typer.Option(help="The log's public key (vkey), or a file holding it.")
     ] = None,
+    sign_with: Annotated[
+        Path | None, typer.Option(help="A PEM with your private key: sign the question (RFC 9421).")
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Keep the signed question here, and its receipt as FILE.tlog-proof."),
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Ask a gateway about a domain.
 
     Exit 0 released, 3 refused, 4 needs approval.
     """
-    if evidence is not None:
-        absent(evidence)
+    if keep is not None and sign_with is None:
+        raise typer.BadParameter("expected --sign-with beside --keep")
+    proof = keep and keep.with_name(f"{keep.name}.tlog-proof")
+    for path in (evidence, keep, proof):
+        if path is not None:
+            absent(path)
     question = Question.of(
         domain,
         purpose=purpose,
@@ -80,9 +99,12 @@ def lookup(
         urgency=urgency,
         sealed_until=sealed_until,
     )
-    with _client(server, token, dpop_key, key) as client:
+    shown = _pair(certificate, certificate_key)
+    with _client(server, token, dpop_key, key, shown, sign_with, keep) as client:
         reply = client.ask(question)
         policy = _policy(client, reply)
+    if proof is not None and reply.proof is not None:
+        proof.write_text(reply.proof, "utf-8")
     if evidence is not None:
         _write_evidence(evidence, reply, policy, key)
     if as_json:
@@ -113,7 +135,15 @@ def read_vkey(text: str) -> VerifierKey:
         raise MissingKey(f"expected a vkey or a file holding one: {error}") from None
 
 
-def _client(server: str, token: Path | None, dpop_key: Path | None, key: str | None) -> Client:
+def _client(
+    server: str,
+    token: Path | None,
+    dpop_key: Path | None,
+    key: str | None,
+    certificate: tuple[Path, Path] | None,
+    sign_with: Path | None,
+    keep: Path | None,
+) -> Client:
     try:
         from whoisgate.client import Client, Holder  # noqa: PLC0415  needs the gateway extra
     except ModuleNotFoundError as error:
@@ -125,10 +155,41 @@ def _client(server: str, token: Path | None, dpop_key: Path | None, key: str | N
         pem = dpop_key.read_bytes() if dpop_key else None
     except (OSError, UnicodeError) as error:
         raise MissingKey(f"a credential's file cannot be read: {type(error).__name__}") from None
-    vkey = read_vkey(key) if key else None
-    if pem is None or credential is None:
-        return Client(server, token=credential, key=vkey)
-    return Client(server, holder=Holder(credential, pem, app.utc_now, app.entropy), key=vkey)
+    bound = None if pem is None or credential is None else (credential, pem)
+    return Client(
+        server,
+        token=credential,
+        holder=Holder(*bound, app.utc_now, app.entropy) if bound else None,
+        certificate=certificate,
+        key=read_vkey(key) if key else None,
+        signing=_signing(sign_with) if sign_with else None,
+        keep=lambda signed: _keep(keep, signed) if keep else None,
+    )
+
+
+def _pair(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
+    if (certificate is None) != (key is None):
+        raise typer.BadParameter("expected --certificate and --certificate-key together")
+    return (certificate, key) if certificate and key else None
+
+
+def _signing(pem: Path) -> Signing:
+    """Signs with the key in a PEM file, now."""
+    signer = read_signer(pem)
+
+    def sign(url: str, *, disclosure: str | None, authorization: str | None) -> SignedRequest:
+        at, nonce = app.utc_now(), app.entropy(NONCE_BYTES)
+        return signer.sign(
+            url, at=at, nonce=nonce, disclosure=disclosure, authorization=authorization
+        )
+
+    return sign
+
+
+def _keep(path: Path, signed: Signed) -> None:
+    """Write a signed question down, before anybody can deny it."""
+    with path.open("xb") as file:
+        file.write(canonical_json(as_kept(signed)) + b"\n")
 
 
 def _policy(client: Client, reply: Reply) -> Policy | None:

@@ -73,6 +73,8 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
             f"entry {reply.receipt.index} of a log of {reply.receipt.size}: receipt verified "
             "against the pinned key"
         )
+        if reply.receipt.signed is not None:
+            out.print(f"the entry keeps your signature, by the key {reply.receipt.signed.signer}")
     reasons = explain(policy, decision) if policy and decision else {}
     if reply.outcome is Outcome.RELEASED:
         rows = Table("element", "value", "rule (law)", box=None, pad_edge=False)
@@ -102,6 +104,7 @@ def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
         "outcome": reply.outcome.value,
         "entry": reply.receipt.index if reply.receipt else None,
         "receipt": "verified" if reply.receipt else None,
+        "signer": reply.receipt.signed.signer if reply.receipt and reply.receipt.signed else None,
         "policy": reply.policy,
         "released": {
             e.name: {"value": value, "rules": list(reasons[e].rules) if e in reasons else None}

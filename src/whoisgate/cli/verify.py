@@ -40,6 +40,10 @@ def verify(
         list[Path] | None,
         typer.Option(help="A checkpoint or proof that somebody else was shown; the log holds it."),
     ] = None,
+    signer: Annotated[
+        str | None,
+        typer.Option(help="With evidence: the thumbprint of the key that must have asked."),
+    ] = None,
     recipient: Annotated[
         Path | None, typer.Option(help="With a database: your private key, to check envelopes.")
     ] = None,
@@ -52,13 +56,14 @@ def verify(
 
     Exit 1 names the first bad entry.
     """
-    if _is_database(Path(target)):
+    if _is_database(Path(target)) and not signer:
         raise typer.Exit(_database(Path(target), key, checkpoint, recipient, as_json=as_json))
     if recipient or checkpoint:
         raise typer.BadParameter("expected a database with --recipient and --checkpoint")
     keys = [word for each in key for word in ("--key", each)]
     more = [word for each in head or () for word in ("--head", str(each))]
     more += [*(["--state", str(state)] if state else []), *(["--json"] if as_json else [])]
+    more += ["--signer", signer] if signer else []
     raise typer.Exit(main([target, *keys, *more]))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import reduce
 
+from whoisgate.errors import CredentialRequired
+from whoisgate.identity import signature
 from whoisgate.identity.bearer import Bearer
 from whoisgate.identity.directory import Directory
 from whoisgate.identity.dpop import Proofs
@@ -30,6 +33,7 @@ class Authenticator:
         self._directory, self._proofs, self._published = directory, proofs, published
         self._held: Directory | None = None
         self._bearer = Bearer(())
+        self._nonces = signature.Nonces()
 
     async def prepare(self, presented: Presented, now: datetime) -> None:
         """Fetch what `authenticate` will want and only others have: an issuer's published keys.
@@ -46,7 +50,13 @@ class Authenticator:
         `CredentialRequired` where nothing was presented.
         """
         directory = self._adopt()
-        return directory.admit(self._bearer.authenticate(presented, now))
+        proved = [*self._proved(directory, presented, now)]
+        if not proved:
+            raise CredentialRequired(
+                "expected `Authorization: Bearer`, a client certificate or a signature"
+            )
+        # Whatever was presented must hold, and all of it must name the same person.
+        return directory.admit(reduce(signature.together, proved))
 
     def providers(self, now: datetime) -> list[tuple[str, str]]:
         """As `Directory.providers`; raises `LogUnavailable` where there is no directory."""
@@ -63,3 +73,14 @@ class Authenticator:
             self._bearer = Bearer(issuers, self._proofs, self._published)
             self._held = directory
         return directory
+
+    def _proved(
+        self, directory: Directory, presented: Presented, now: datetime
+    ) -> Iterator[Requester]:
+        if any(True for _ in presented.lines(b"authorization")):
+            yield self._bearer.authenticate(presented, now)
+        elif presented.certificates:
+            yield directory.certificates.authenticate(presented.certificates, now)
+        # INVARIANT: a nonce is used up last, when everything else that was presented holds.
+        if signature.presents_signature(presented):
+            yield signature.authenticate(presented, directory.signers, self._nonces, now)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,13 @@ from pydantic import (
     model_validator,
 )
 
+from whoisgate.audit.verify import (
+    QuestionKey,
+    VerificationFailed,
+    canonical_json,
+    question_key,
+    thumbprint,
+)
 from whoisgate.elements import ELEMENTS, element
 from whoisgate.errors import CredentialRefused, MalformedAuthority
 from whoisgate.queries import (
@@ -95,6 +102,11 @@ def _printable(text: str) -> str:
 Algorithm = Literal["EdDSA", "ES256", "RS256"]
 """How an issuer signs; ``EdDSA`` is Ed25519 alone (RFC 8037; ``Ed25519`` in RFC 9864)."""
 
+MAX_SIGNING_KEYS: Final = 1_000
+MAX_PERSON: Final = 255
+_JOSE: Final = {"OKP": ("Ed25519", "EdDSA"), "EC": ("ES256",), "RSA": ("PS512",)}
+"""The names in a JWK (RFC 7518, RFC 9864) of the algorithms that a key of its kind signs with."""
+
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Moment = Annotated[datetime, AfterValidator(_aware)]
 Thumbprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -131,14 +143,16 @@ class TokenProof(_Part):
 
 
 class CertificateProof(_Part):
-    """Client certificates (RFC 5280): issued by ``issuers`` (PEM), or pinned by ``sha256``.
+    """Client certificates (RFC 5280): issued by ``issuers`` (PEM), or ``pinned`` (PEM).
 
-    ``person`` says where in the certificate the person stands. With ``organization`` the
-    subject's must be this one, as it must with ``issuers`` that serve others too.
+    ``sha256`` pins as well, but only for clients that come through a proxy: a TLS server asks for
+    certificates that it has. ``person`` says where in the certificate the person stands. With
+    ``organization`` the subject's must be this one, as it must with ``issuers`` that serve others.
     """
 
     method: Literal["certificate"]
     issuers: str | None = None
+    pinned: str | None = None
     sha256: tuple[Thumbprint, ...] = ()
     person: Literal["common_name", "serial_number", "email", "uri"] = "common_name"
     organization: Line | None = None
@@ -146,17 +160,62 @@ class CertificateProof(_Part):
 
     @model_validator(mode="after")
     def _one(self) -> CertificateProof:
-        if (self.issuers is None) == (not self.sha256):
-            raise ValueError("expected `issuers` or `sha256`")
+        if [self.issuers is None, self.pinned is None, not self.sha256].count(False) != 1:
+            raise ValueError("expected `issuers`, `pinned` or `sha256`")
         return self
 
 
+class SigningKey(NamedTuple):
+    """Whose key it is, the canonical JSON of its JWK (RFC 7638 §3), and the key."""
+
+    person: str
+    jwk: str
+    public: QuestionKey
+
+
 class SignatureProof(_Part):
-    """Signed questions (RFC 9421): ``keys`` is a JWKS whose `kid` is the person's pseudonym."""
+    """Signed questions (RFC 9421): ``keys`` is a JWKS whose `kid` is the person's pseudonym.
+
+    Ed25519, P-256, or RSA of 2,048 to 4,096 bits; a person may have several keys.
+    """
 
     method: Literal["signature"]
     keys: dict[str, Any]
     assurance: Assurance
+
+    @model_validator(mode="after")
+    def _usable(self) -> SignatureProof:
+        self.by_thumbprint()
+        return self
+
+    def by_thumbprint(self) -> dict[str, SigningKey]:
+        """The keys by their thumbprint (RFC 7638); raises ValueError on any that cannot be used."""
+        listed = self.keys.get("keys")
+        if not isinstance(listed, list) or not 0 < len(listed) <= MAX_SIGNING_KEYS:
+            raise ValueError(f"expected a JWKS of 1 to {MAX_SIGNING_KEYS} keys")
+        found = dict(map(_signing_key, listed))
+        if len(found) != len(listed):
+            raise ValueError("expected each key once")
+        return found
+
+
+def _signing_key(said: Any) -> tuple[str, SigningKey]:
+    if not isinstance(said, dict):
+        raise ValueError("expected keys as objects (RFC 7517)")  # noqa: TRY004  a fault of the text
+    about = {name: said[name] for name in ("kid", "alg", "use", "key_ops") if name in said}
+    jwk = {name: value for name, value in said.items() if name not in about}
+    try:
+        public = question_key(jwk)
+    except VerificationFailed as failure:
+        raise ValueError(str(failure)) from None
+    kid, algorithms = about.get("kid"), _JOSE[str(jwk["kty"])]
+    if not isinstance(kid, str) or not 0 < len(kid) <= MAX_PERSON or not kid.isprintable():
+        raise ValueError(f"expected a kid of 1 to {MAX_PERSON} printable characters for each key")
+    if about.get("alg", algorithms[0]) not in algorithms or about.get("use", "sig") != "sig":
+        raise ValueError(f"expected a key for signatures, of the algorithm {algorithms[0]}")
+    if about.get("key_ops", ["verify"]) != ["verify"]:
+        raise ValueError("expected a key to verify with")
+    return thumbprint(jwk), SigningKey(kid, canonical_json(jwk).decode("ascii"), public)
 
 
 Proof = Annotated[TokenProof | CertificateProof | SignatureProof, Field(discriminator="method")]

@@ -18,7 +18,9 @@ from whoisgate.identity.authority import (
     SignatureProof,
     TokenProof,
 )
+from whoisgate.identity.certificate import Certificates
 from whoisgate.identity.issuer import Issuer
+from whoisgate.identity.signature import Signer
 from whoisgate.queries import Requester
 
 
@@ -38,11 +40,17 @@ class Directory:
         self.authorities = tuple(authorities)
         self.audience, self._barred = audience, barred
         self.issuers: dict[str, Issuer] = {}
-        self.certificates: list[tuple[Authority, CertificateProof]] = []
-        self.signatures: list[tuple[Authority, SignatureProof]] = []
+        self.signers: dict[str, Signer] = {}
+        """Keys that may sign questions, by their thumbprint."""
         for authority in self.authorities:
             for proof in authority.record.proof:
                 self._take(authority, proof)
+        self.certificates = Certificates(
+            (authority, proof)
+            for authority in self.authorities
+            for proof in authority.record.proof
+            if isinstance(proof, CertificateProof)
+        )
 
     @classmethod
     def of(
@@ -85,7 +93,8 @@ class Directory:
             if proof.iss in self.issuers:
                 raise MalformedAuthority(f"expected `{proof.iss}` to speak for one authority")
             self.issuers[proof.iss] = Issuer.listed(authority, proof, self.audience)
-        elif isinstance(proof, CertificateProof):
-            self.certificates.append((authority, proof))
-        else:
-            self.signatures.append((authority, proof))
+        elif isinstance(proof, SignatureProof):
+            for signer, key in proof.by_thumbprint().items():
+                if signer in self.signers:
+                    raise MalformedAuthority(f"expected the key `{signer}` to be of one person")
+                self.signers[signer] = authority, proof, key

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from whoisgate.servers.places import Places
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.tls import CERTIFICATES, presented
 
 MAX_HEAD: Final = 32 * 1024
 """Bytes that a client may send before a request's head is complete."""
@@ -27,10 +28,12 @@ class BoundedProtocol(HttpToolsProtocol):
     _place: int | str | None = None
     _deadline: asyncio.TimerHandle | None = None
     _received = 0
+    _certificates: tuple[bytes, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place, or close."""
         super().connection_made(transport)
+        self._certificates = presented(transport.get_extra_info("ssl_object"))
         self._place = self.places.take(self.client[0] if self.client else "")
         if self._place is None:
             transport.abort()
@@ -60,6 +63,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head came in time."""
         self._received = 0
         self._disarm()
+        if self._certificates:
+            cast("dict[str, object]", self.scope)[CERTIFICATES] = self._certificates
         super().on_headers_complete()
 
     def timeout_keep_alive_handler(self) -> None:

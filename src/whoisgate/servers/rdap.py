@@ -71,8 +71,11 @@ _PUBLIC: Final[Headers] = (
 )
 _PRIVATE: Final[Headers] = (*_RDAP, (b"cache-control", b"no-store"))
 _SLOW: Final = frozenset(
-    {b"authorization", b"disclosure-request", b"content-length", b"transfer-encoding"}
-)
+    {
+        b"authorization", b"disclosure-request", b"content-length", b"transfer-encoding",
+        request.CLIENT_CERT, request.CLIENT_CERT_CHAIN,
+    }
+)  # fmt: skip
 _STATUS: Final = {Outcome.RELEASED: 200, Outcome.NEEDS_APPROVAL: 202, Outcome.REFUSED: 403}
 _PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)
 _CLOSE: Final[Headers] = ((b"connection", b"close"),)
@@ -193,6 +196,9 @@ class _Application:
         if request.body_too_large(scope):
             limit = f"expected no body, or at most `{request.MAX_BODY}` bytes"
             return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
+        if request.speaks_for_another(scope, self._settings.networks):
+            self._gate.count("credential_refused")
+            raise CredentialRefused("expected no `Client-Cert` line but from a trusted proxy")
         path: str = scope["path"]
         kind, _, rest = path.removeprefix("/").partition("/")
         if kind == "domain":
@@ -245,7 +251,8 @@ class _Application:
             self._gate.count("clear_text")
             raise ClearText("expected TLS, a trusted proxy, or loopback")
         try:
-            presented = request.presented(scope, self._settings.base_url)
+            settings = self._settings
+            presented = request.presented(scope, settings.base_url, settings.networks)
             await self._authenticator.prepare(presented, now)
             return self._authenticator.authenticate(presented, now)
         except NonceExpected:

@@ -2,19 +2,24 @@
 
 Credentials and questions beyond the public view are read only where nobody on the way can read
 them: over TLS, from a trusted proxy that says `https`, or on loopback. Everything arrives as
-bytes and is refused rather than repaired; what a request says is never part of an error.
+bytes and is refused rather than repaired; what a request says is never part of an error. A proxy's
+word about the client's certificate (RFC 9440) is taken from a trusted proxy alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 from urllib.parse import parse_qsl
 
-from whoisgate.errors import MalformedQuestion
+from http_sfv.item import Item
+from http_sfv.list import List
+
+from whoisgate.errors import CredentialRefused, MalformedQuestion
 from whoisgate.presented import Presented
-from whoisgate.servers.places import among, parsed
+from whoisgate.servers.places import Address, among, parsed
 from whoisgate.servers.settings import Network
+from whoisgate.servers.tls import CERTIFICATES
 
 Scope = Mapping[str, object]
 """An ASGI HTTP scope."""
@@ -22,6 +27,9 @@ Scope = Mapping[str, object]
 Headers = Iterable[tuple[bytes, bytes]]
 MAX_PARAMETERS = 32
 MAX_BODY = 4096
+
+CLIENT_CERT: Final = b"client-cert"
+CLIENT_CERT_CHAIN: Final = b"client-cert-chain"
 
 
 class Said(NamedTuple):
@@ -65,8 +73,7 @@ def confidential(scope: Scope, proxies: tuple[Network, ...]) -> bool:
     """Whether nobody between requester and server could read along."""
     if scope.get("scheme") == "https":
         return True
-    client = cast("tuple[str, int] | None", scope.get("client"))
-    address = parsed(client[0]) if client else None
+    address = _peer(scope)
     forwarded = lines(scope, b"x-forwarded-proto")
     if among(address, proxies):
         return forwarded == (b"https",)
@@ -74,15 +81,57 @@ def confidential(scope: Scope, proxies: tuple[Network, ...]) -> bool:
     return address is not None and address.is_loopback and forwarded in {(), (b"https",)}
 
 
-def presented(scope: Scope, base_url: str) -> Presented:
-    """What the request brings along to prove who asks."""
+def speaks_for_another(scope: Scope, proxies: tuple[Network, ...]) -> bool:
+    """Whether somebody who is no trusted proxy says what only such a one may say (RFC 9440 §4)."""
+    named = any(n in {CLIENT_CERT, CLIENT_CERT_CHAIN} for n, _ in cast("Headers", scope["headers"]))
+    return named and not among(_peer(scope), proxies)
+
+
+def presented(scope: Scope, base_url: str, proxies: tuple[Network, ...]) -> Presented:
+    """What the request brings along to prove who asks; raises `CredentialRefused`."""
     raw, query = cast("bytes", scope["raw_path"]), cast("bytes", scope["query_string"])
     target = raw + b"?" + query if query else raw
     return Presented(
         cast("str", scope["method"]),
         base_url.rstrip("/") + target.decode("latin-1"),
         tuple(cast("Headers", scope["headers"])),
+        certificates(scope, proxies),
     )
+
+
+def certificates(scope: Scope, proxies: tuple[Network, ...]) -> tuple[bytes, ...]:
+    """The client's certificates (DER), its own first; () without any.
+
+    Behind a trusted proxy they are what it says, since the connection is its own. Raises
+    `CredentialRefused` when that is not as RFC 9440 §2 has it.
+    """
+    # INVARIANT: nobody else's word is looked at, and the proxy's own certificate is nobody's.
+    if not among(_peer(scope), proxies):
+        return cast("tuple[bytes, ...]", scope.get(CERTIFICATES, ()))
+    own, above = lines(scope, CLIENT_CERT), lines(scope, CLIENT_CERT_CHAIN)
+    if not own and not above:
+        return ()
+    item, listed = Item(), List()
+    try:
+        item.parse(b", ".join(own))
+        if above:
+            listed.parse(b", ".join(above))
+    except ValueError:
+        listed.append(Item())
+    said = (item, *listed)
+    if not all(isinstance(each, Item) and _plain_bytes(each) for each in said):
+        raise CredentialRefused("expected the proxy's `Client-Cert` as in RFC 9440")
+    return tuple(each.value for each in said)
+
+
+def _plain_bytes(item: Item) -> bool:
+    return isinstance(item.value, bytes) and not item.params
+
+
+def _peer(scope: Scope) -> Address | None:
+    """The other end of the connection."""
+    client = cast("tuple[str, int] | None", scope.get("client"))
+    return parsed(client[0]) if client else None
 
 
 def combined(disclosure: tuple[bytes, ...]) -> str:

@@ -27,15 +27,13 @@ from whoisgate.middle import Settings
 from whoisgate.servers.faults import code
 from whoisgate.servers.listener import bounded_protocol
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.tls import ServerContext
 from whoisgate.servers.whois import BACKLOG, WhoisServer
 
 Address = tuple[str, int]
 """Host and port; port 0 takes a free one."""
 
 SWITCH_S: Final = 0.0005
-CIPHERS: Final = "ECDHE+AESGCM"
-"""For TLS 1.2, as ICANN's profile wants; TLS 1.3 has its own."""
-
 _LOG = logging.getLogger("whoisgate")
 
 
@@ -64,6 +62,7 @@ def serve(
     gate: AsyncGate,
     ready: Callable[[dict[str, str]], None],
     tls: tuple[Path, Path] | None = None,
+    anchors: Callable[[], str] = str,
     reread: Callable[[], Settings] | None = None,
     beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
 ) -> None:
@@ -72,7 +71,8 @@ def serve(
     At SIGHUP the gate adopts what ``reread`` gives, which runs in a thread; if it raises, all stays
     as it is. Either is told to the operator's log. Each of ``beside`` runs as long as the servers.
     ``ready`` gets the addresses, ``rdap`` as a URL and ``whois`` as HOST:PORT, when both accept.
-    ``tls`` is certificate chain and key (PEM). Raises `PortTaken` or `MissingKey`.
+    ``tls`` is certificate chain and key (PEM), ``anchors`` as `ServerContext` takes it. Raises
+    `PortTaken` or `MissingKey`.
     """
     # The log's thread waits for the interpreter lock after each call into SQLite; at the default
     # of 5 ms it waits behind the loop, and a batch of gated answers with it.
@@ -86,6 +86,7 @@ def serve(
             gate=gate,
             ready=ready,
             tls=tls,
+            anchors=anchors,
             reread=reread,
             beside=beside,
             signals=True,
@@ -102,6 +103,7 @@ async def run(
     gate: AsyncGate,
     ready: Callable[[dict[str, str]], None],
     tls: tuple[Path, Path] | None = None,
+    anchors: Callable[[], str] = str,
     reread: Callable[[], Settings] | None = None,
     beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
     signals: bool = False,
@@ -114,7 +116,7 @@ async def run(
                 "rdap": f"{'https' if tls else 'http'}://{_spoken(rdap_socket)}/",
                 "whois": _spoken(whois_socket),
             }
-            http = _HTTPServer(_config(app, whois.settings, tls))
+            http = _HTTPServer(_config(app, whois.settings, tls, anchors))
             await whois.start(whois_socket)
             serving = asyncio.create_task(http.serve([rdap_socket]))
             tasks = [asyncio.create_task(each()) for each in beside]
@@ -154,7 +156,10 @@ def bind(address: Address) -> socket.socket:
 
 
 def _config(
-    app: ASGIApp, settings: ServerSettings, tls: tuple[Path, Path] | None
+    app: ASGIApp,
+    settings: ServerSettings,
+    tls: tuple[Path, Path] | None,
+    anchors: Callable[[], str],
 ) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
@@ -168,9 +173,7 @@ def _config(
         proxy_headers=False,
         timeout_keep_alive=max(1, round(settings.request_s)),
         timeout_graceful_shutdown=max(1, round(settings.drain_s)),
-        ssl_certfile=tls and tls[0],
-        ssl_keyfile=tls and tls[1],
-        ssl_ciphers=CIPHERS,
+        ssl_context_factory=tls and (lambda *_: ServerContext(*tls, anchors)),
     )
     try:
         config.load()

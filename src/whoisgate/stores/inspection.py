@@ -34,6 +34,7 @@ from whoisgate.audit.verify import (
     opening_digest,
     parse_checkpoint,
     report,
+    signed_question,
     unb64url,
 )
 from whoisgate.stores import shred
@@ -133,6 +134,7 @@ class _Vault:
 
     def _note(self, index: int, fields: Mapping[str, JSON]) -> None:
         self._number(index, str(fields["node"]), fields["sequence"])
+        signed_question(fields, index)
         kind, detail = fields["kind"], fields["detail"]
         if not isinstance(detail, Mapping):
             return
