@@ -291,6 +291,19 @@ class KeySettings(_Table):
     operator_command: tuple[str, ...] = ()
 
 
+class ClientSettings(_Table):
+    """``[[directory.client]]``: this server as client of an issuer, so that people sign in there.
+
+    ``secret_file`` goes as HTTP Basic; without it the client is a public one. ``scope`` has
+    ``offline_access`` for sessions that can be refreshed.
+    """
+
+    iss: IssuerURL
+    client_id: str = Field(min_length=1, max_length=200)
+    secret_file: Path | None = None
+    scope: str = Field("openid rdap", pattern=r"^openid( [!#-\[\]-~]+)*$")
+
+
 class DirectorySettings(_Table):
     """``[directory]``: who may ask; `whoisgate authority` keeps it.
 
@@ -308,6 +321,7 @@ class DirectorySettings(_Table):
     keys_allow: tuple[NetworkText, ...] = ()
     keys_ca: Path | None = None
     default_issuer: IssuerURL | None = None
+    client: tuple[ClientSettings, ...] = ()
 
 
 class StandingSettings(_Table):

@@ -128,6 +128,30 @@ class PurposeNotAllowed(RequesterError):
     code = "WG121"
 
 
+class SessionConflict(RequesterError):
+    """A login within a session, something else without one, or too many (RFC 9560 §5)."""
+
+    code = "WG122"
+
+
+class SessionEnded(RequesterError):
+    """The session of this cookie is over, or never was (RFC 9560 §5.6)."""
+
+    code = "WG123"
+
+
+class ProviderUnsupported(RequesterError):
+    """An identity provider at which this server cannot sign anybody in (RFC 9560 §4.2.3)."""
+
+    code = "WG124"
+
+
+class SignInFailed(RequesterError):
+    """The identity provider did not say who it is, or not so that it can be believed."""
+
+    code = "WG125"
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where something stands: file name, line and column, both from 1."""

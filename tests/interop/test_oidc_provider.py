@@ -40,6 +40,7 @@ pytestmark = pytest.mark.interop
 
 OFFICER = "officer-7"
 REDIRECT = "http://127.0.0.1/signed-in"
+SECRET = "a secret: of %the+gateway &"
 ELSEWHERE = "https://rdap.elsewhere.example/"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 SCOPE = "openid offline_access rdap"
@@ -65,6 +66,7 @@ class Served:
     gateway: object
     audience: str
     trust: ssl.SSLContext
+    signing_in: object
 
     @property
     def address(self) -> str:
@@ -106,15 +108,16 @@ class Served:
 
 
 @contextmanager
-def provider(folder, signer, audience):
-    """The provider as a process of its own; gives its issuer."""
+def provider(folder, signer, gateway, *audiences):
+    """The provider as a process of its own; gives its issuer. ``gateway`` signs people in."""
     port = demo_folder.free_port()
     certificate, key = signer.issue("127.0.0.1")
     settings = folder / "provider.json"
     settings.write_text(
         json.dumps({
             "port": port, "certificate": str(certificate), "key": str(key),
-            "audiences": [audience, ELSEWHERE], "redirect": REDIRECT, "claims": CLAIMS,
+            "audiences": [*audiences, ELSEWHERE], "redirect": REDIRECT, "claims": CLAIMS,
+            "gateway": {"redirect": f"{gateway}farv1_session/callback", "secret": SECRET},
         })
     )  # fmt: skip
     node = shutil.which("node")
@@ -137,35 +140,59 @@ def served(tmp_path_factory):
     tmp = tmp_path_factory.mktemp("oidc")
     (tmp / "ca").mkdir()
     signer = Authority(tmp / "ca")
-    path = make_folder(tmp / "gate")
+    path, other = make_folder(tmp / "gate"), tmp / "other"
+    base_url = f"https://127.0.0.1:{demo_folder.free_port()}/"
+    demo_folder.make(other, base_url=base_url)
     audience = Folder.at(path).audience
-    with provider(tmp, signer, audience) as iss:
-        config = path / "whoisgate.toml"
-        table = (
-            f'\n[directory]\nkeys_allow = ["127.0.0.1/32"]\nkeys_ca = "{signer.ca}"\n'
-            f'default_issuer = "{iss}"\n'
-        )
-        text = config.read_text()
-        assert text.count("\n[directory]\n") == 1
-        config.write_text(text.replace("\n[directory]\n", table))
-        folder = Folder.at(path)
-        listed = record(
-            "Customs of Example",
-            "police",
-            {
-                "method": "token", "iss": iss, "algorithm": "ES256", "keys_url": f"{iss}/jwks",
-                "assurance": "high",
-            },
-            standing=[{
-                "basis": "national_order", "elements": ["registrant.name"],
-                "expires": "2100-01-01T00:00:00Z",
-            }],
-        )  # fmt: skip
-        with folder.opened() as log:
-            authorities.add(folder, log, listed, by="Ann Operator")
-        with serving(path) as gateway:
+    with provider(tmp, signer, base_url, audience, Folder.at(other).audience) as iss:
+        (other / "secret").write_text(SECRET + "\n")
+        configure(other, signer, iss, client=True)
+        enlist(other, iss)
+        configure(path, signer, iss)
+        enlist(path, iss)
+        with serving(path) as gateway, serving(other) as signing_in:
             trust = ssl.create_default_context(cafile=signer.ca)
-            yield Served(gateway, audience, trust)
+            yield Served(gateway, audience, trust, signing_in)
+
+
+def configure(path, signer, iss, *, client=False):
+    """Say where the provider is; with ``client`` also that people sign in over TLS here."""
+    config = path / "whoisgate.toml"
+    table = (
+        f'\n[directory]\nkeys_allow = ["127.0.0.1/32"]\nkeys_ca = "{signer.ca}"\n'
+        f'default_issuer = "{iss}"\n'
+    )
+    text = config.read_text()
+    assert (text.count("\n[directory]\n"), text.count("\n[rdap]\n")) == (1, 1)
+    text = text.replace("\n[directory]\n", table)
+    if client:
+        certificate, key = signer.issue("127.0.0.1")
+        tls = f'\n[rdap]\ntls_certificate = "{certificate}"\ntls_key = "{key}"\n'
+        text = text.replace("\n[rdap]\n", tls)
+        text += (
+            f'\n[[directory.client]]\niss = "{iss}"\nclient_id = "gateway"\n'
+            'secret_file = "secret"\nscope = "openid rdap offline_access"\n'
+        )
+    config.write_text(text)
+
+
+def enlist(path, iss):
+    """List the authority whose officers the provider knows."""
+    folder = Folder.at(path)
+    listed = record(
+        "Customs of Example",
+        "police",
+        {
+            "method": "token", "iss": iss, "algorithm": "ES256", "keys_url": f"{iss}/jwks",
+            "assurance": "high",
+        },
+        standing=[{
+            "basis": "national_order", "elements": ["registrant.name"],
+            "expires": "2100-01-01T00:00:00Z",
+        }],
+    )  # fmt: skip
+    with folder.opened() as log:
+        authorities.add(folder, log, listed, by="Ann Operator")
 
 
 # --- signing in ------------------------------------------------------------------------------
@@ -189,18 +216,24 @@ class Form(HTMLParser):
 
 def sign_in(web, url, person):
     """Go where the pages lead, as ``person``; the address that one is sent back to, or None."""
+    reply = walked(web, url, person)
+    assert reply.is_redirect or reply.status_code == 200, reply.text
+    return reply.headers["Location"] if reply.is_redirect else None
+
+
+def walked(web, url, person):
+    """The last page, or the one that sends the browser to `REDIRECT`."""
     reply = web.get(url)
     for _ in range(20):
         if reply.is_redirect:
             target = urljoin(str(reply.url), reply.headers["Location"])
             if target.startswith(REDIRECT):
-                return target
+                return reply
             reply = web.get(target)
             continue
-        assert reply.status_code == 200, reply.text
         form = Form(reply.text)
         if form.action is None:
-            return None
+            return reply
         own = {"login": person, "password": "any"}
         fields = form.fields | {k: v for k, v in own.items() if k in form.fields}
         fields.pop("abort", None)
@@ -346,7 +379,10 @@ def test_refuses_a_bound_token_from_a_thief(served, key):
 def test_refuses_a_proof_that_was_used(served):
     token = by_code(served, HOLDER)["access_token"]
     holder = Holder(token, pem(HOLDER), utc_now, entropy)
-    why = {"Disclosure-Request": f'{WHY}, elements=("registrant.name")'}
+    why = {
+        "Disclosure-Request": f'{WHY}, elements=("registrant.name")',
+        "Authorization": f"DPoP {token}",
+    }
     with served.browser() as web:
         first = web.get(served.address, headers=why | holder.headers(served.address))
         assert holder.challenged(first)
@@ -389,3 +425,65 @@ def test_refuses_at_once_when_the_authority_is_suspended(served):
     assert done.returncode == 0, done.stderr
     until(lambda: "Customs" not in httpx2.get(f"{served.gateway.base_url}help").text)
     assert served.refused(token) == (401, "WG106")
+
+
+# --- people who sign in here -----------------------------------------------------------------
+
+
+def page(served, web, name, **query):
+    return web.get(f"{served.signing_in.base_url}farv1_session/{name}", params=query)
+
+
+def released(served, web):
+    """What an officer's browser gets who asks for a registrant's name."""
+    name = (served.signing_in.folder / "demo" / "domains.txt").read_text().split()[0]
+    why = {"Disclosure-Request": f'{WHY}, elements=("registrant.name")'}
+    return web.get(f"{served.signing_in.base_url}domain/{name}", headers=why)
+
+
+def test_signs_officers_in_and_refreshes_and_logs_out(served):
+    with served.browser() as web:
+        assert page(served, web, "status").status_code == 409
+        assert released(served, web).status_code == 401
+        assert sign_in(web, f"{served.signing_in.base_url}farv1_session/login", OFFICER) is None
+        told = page(served, web, "status").json()["farv1_session"]
+        assert told["userID"] == OFFICER
+        assert told["sessionInfo"]["tokenRefresh"]
+        answer = released(served, web)
+        assert answer.status_code == 200
+        receipt = web.get(answer.headers["Disclosure-Receipt"]).text
+        assert receipt.startswith("c2sp.org/tlog-proof@v1")
+        assert page(served, web, "login").status_code == 409
+        for _ in range(2):  # each refresh token is good once
+            assert page(served, web, "refresh").status_code == 200
+        assert released(served, web).status_code == 200
+        secret = web.cookies["__Host-farv1_session"]
+        assert page(served, web, "logout").status_code == 200
+        assert "__Host-farv1_session" not in web.cookies
+        assert page(served, web, "status").status_code == 409
+        web.cookies.set("__Host-farv1_session", secret, "127.0.0.1")
+        assert page(served, web, "status").status_code == 401
+
+
+def test_signs_in_a_device_of_an_officer(served):
+    with served.browser() as device, served.browser() as elsewhere:
+        shown = page(served, device, "device").json()["farv1_deviceInfo"]
+        code = shown["device_code"]
+        pending = page(served, device, "devicepoll", farv1_dc=code).json()
+        assert pending["farv1_session"] == {}
+        assert sign_in(elsewhere, shown["verification_uri_complete"], OFFICER) is None
+        until(lambda: page(served, device, "devicepoll", farv1_dc=code).json()["farv1_session"])
+        assert released(served, device).status_code == 200
+
+
+@pytest.mark.parametrize(("person", "number"), [("shy", "WG113"), ("", "WG125")])
+def test_signs_nobody_in_whom_the_provider_does_not_vouch_for(served, person, number):
+    with served.browser() as web:
+        place = f"{served.signing_in.base_url}farv1_session/"
+        if person:
+            reply = walked(web, f"{place}login", person)
+        else:  # who gives up, or whose browser is led here by somebody else
+            reply = web.get(f"{place}callback", params={"error": "access_denied", "state": "x"})
+        assert reply.status_code == 403
+        assert number in reply.text
+        assert "__Host-farv1_session" not in web.cookies

@@ -58,6 +58,13 @@ class Authenticator:
         # Whatever was presented must hold, and all of it must name the same person.
         return directory.admit(reduce(signature.together, proved))
 
+    def signed_in(
+        self, token: str, iss: str, client: str, nonce: str | None, now: datetime
+    ) -> tuple[str, str]:
+        """As `Bearer.signed_in`."""
+        self._adopt()
+        return self._bearer.signed_in(token, iss, client, nonce, now)
+
     def providers(self, now: datetime) -> list[tuple[str, str]]:
         """As `Directory.providers`; raises `LogUnavailable` where there is no directory."""
         return self._directory().providers(now)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from http import HTTPStatus
@@ -28,6 +29,8 @@ from whoisgate.errors import (
     NonceExpected,
     PurposeNotAllowed,
     RequesterError,
+    SessionEnded,
+    SignInFailed,
     UnsupportedQuery,
     WhoisgateError,
 )
@@ -36,9 +39,10 @@ from whoisgate.gate import Answer, AsyncGate
 from whoisgate.policy.decide import Outcome
 from whoisgate.presented import Presented
 from whoisgate.queries import PUBLIC, Purpose, Question, Requester
-from whoisgate.servers import request
+from whoisgate.servers import request, sessions
 from whoisgate.servers.faults import FAULTS, code, fault, refused
 from whoisgate.servers.pages import KINDS, Pages, Policies, Receipts
+from whoisgate.servers.sessions import SessionKeeper
 from whoisgate.servers.settings import ServerSettings
 
 PUBLIC_MAX_AGE_S: Final = 60
@@ -115,13 +119,17 @@ def application(  # noqa: PLR0917  wiring, done once
     policies: Policies,
     log_folder: Path,
     clock: Callable[[], datetime],
+    sessions: SessionKeeper | None = None,
 ) -> ASGIApp:
     """The whole HTTP side of a gate, as one ASGI application.
 
     ``receipts`` gives the proof text for an entry, a token and a requester's identity, or raises
     `ReceiptNotFound`; ``policies`` gives an archived bundle by its digest. Both run in threads.
+    Without ``sessions`` nobody signs in here, and cookies are not looked at.
     """
-    return _Application(gate, settings, authenticator, receipts, policies, log_folder, clock)
+    return _Application(
+        gate, settings, authenticator, receipts, policies, log_folder, clock, sessions
+    )
 
 
 class _Application:
@@ -134,8 +142,10 @@ class _Application:
         policies: Policies,
         log_folder: Path,
         clock: Callable[[], datetime],
+        sessions: SessionKeeper | None,
     ) -> None:
         self._gate, self._settings, self._clock = gate, settings, clock
+        self._sessions, self._slow = sessions, _SLOW | ({b"cookie"} if sessions else set())
         self._authenticator = authenticator
         self._not_ready_until: datetime | None = None
         self._help: tuple[datetime, bytes] | None = None
@@ -151,7 +161,7 @@ class _Application:
         # Only a canonical name without question, credential or body is ever found at hand.
         if path[:8] == "/domain/" and scope["method"] == "GET" and not scope["query_string"]:
             for name, _ in scope["headers"]:
-                if name in _SLOW:
+                if name in self._slow:
                     break
             else:
                 held = self._gate.at_hand(path[8:])
@@ -203,6 +213,8 @@ class _Application:
         kind, _, rest = path.removeprefix("/").partition("/")
         if kind == "domain":
             return await self._domain(scope, rest)
+        if kind == "farv1_session" and self._sessions is not None:
+            return await self._session(self._sessions, scope, rest)
         if kind in UNSUPPORTED:
             raise UnsupportedQuery("expected a query about a domain")
         # Starlette's patterns end in `$`, which overlooks a line break at the end.
@@ -243,7 +255,24 @@ class _Application:
 
     async def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
         """Who asks; the public, if nothing is said that only somebody known may say."""
-        return await self._known(scope, now) if said.beyond_public else PUBLIC
+        in_session = self._sessions and sessions.cookie(scope, sessions.SESSION) is not None
+        return await self._known(scope, now) if said.beyond_public or in_session else PUBLIC
+
+    async def _session(self, keeper: SessionKeeper, scope: Scope, page: str) -> Reply:
+        """The answer about a session."""
+        if scope["method"] != "GET":
+            allow = ((b"allow", b"GET"),)
+            return _error(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET", allow)
+        if not request.confidential(scope, self._settings.networks):
+            self._gate.count("clear_text")
+            raise ClearText("expected TLS, a trusted proxy, or loopback")
+        try:
+            told = await sessions.answered(keeper, page, scope, self._clock())
+        except (CredentialRefused, DoNotTrackRefused, SignInFailed, SessionEnded) as error:
+            untracked = isinstance(error, DoNotTrackRefused)
+            self._gate.count("do_not_track" if untracked else "credential_refused")
+            raise
+        return Reply(told.status, (*_PRIVATE, *told.headers), told.body)
 
     async def _known(self, scope: Scope, now: datetime) -> Requester:
         """Who holds the credential, read only where nobody could read along."""
@@ -253,17 +282,31 @@ class _Application:
         try:
             settings = self._settings
             presented = request.presented(scope, settings.base_url, settings.networks)
+            token = self._token(scope, presented, now)
+            if token is not None:
+                own = (b"authorization", b"Bearer " + token.encode("ascii"))
+                presented = replace(presented, headers=(*presented.headers, own))
             await self._authenticator.prepare(presented, now)
-            return self._authenticator.authenticate(presented, now)
+            requester = self._authenticator.authenticate(presented, now)
+            return requester if token is None else replace(requester, proved_by="session")
         except NonceExpected:
             raise  # how every conversation begins
         except DoNotTrackRefused:
             self._gate.count("do_not_track")
             raise
-        except (CredentialRefused, CredentialRequired) as error:
-            refused = isinstance(error, CredentialRefused)
+        except (CredentialRefused, CredentialRequired, SessionEnded) as error:
+            refused = not isinstance(error, CredentialRequired)
             self._gate.count("credential_refused" if refused else "credential_required")
             raise
+
+    def _token(self, scope: Scope, presented: Presented, now: datetime) -> str | None:
+        """The token of the request's session, None without one; raises `SessionEnded`."""
+        secret = sessions.session(scope) if self._sessions else None
+        if self._sessions is None or secret is None:
+            return None
+        if any(True for _ in presented.lines(b"authorization")):
+            raise CredentialRefused("expected a token or a session, never both")
+        return self._sessions.token(secret, now)
 
     async def _identified(self, scope: Scope) -> str:
         """The identity of who asks for a page that needs one."""
@@ -282,13 +325,14 @@ class _Application:
         if self._help is None or not timedelta() <= now - self._help[0] < HELP_S:
             try:
                 listed = list(self._authenticator.providers(now))
+                signs_in = self._sessions is not None and self._sessions.supported(now)
             except LogUnavailable:
-                listed = []  # nobody can be signed in, and help is for everybody
+                listed, signs_in = [], False  # help is for everybody
             default = self._settings.default_issuer
             if default is None and len(listed) == 1:
                 default = listed[0][0]
             told = [rdap.Provider(iss, name, iss == default) for iss, name in listed]
-            self._help = now, rdap.encode_help(self._settings.rdap, told)
+            self._help = now, rdap.encode_help(self._settings.rdap, told, sessions=signs_in)
         return self._help[1]
 
     def _ready_for_gated(self) -> bool:

@@ -1,7 +1,8 @@
 // An identity provider on loopback: oidc-provider, with the police's officers in it.
 //
 // node provider.mjs SETTINGS, a JSON file: port, certificate and key (files), audiences, redirect,
-// and claims, an object of token claims by person. Says `ready` once it answers.
+// gateway (redirect and secret of the other client), and claims, an object of token claims by
+// person. Says `ready` once it answers.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -12,18 +13,27 @@ import Provider, { errors } from 'oidc-provider';
 const settings = JSON.parse(readFileSync(process.argv[2]));
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
+const grants = [
+  'authorization_code',
+  'refresh_token',
+  'urn:ietf:params:oauth:grant-type:device_code',
+];
+
 const provider = new Provider(`https://127.0.0.1:${settings.port}`, {
   clients: [
     {
       client_id: 'lookup',
       application_type: 'native',
       token_endpoint_auth_method: 'none',
-      grant_types: [
-        'authorization_code',
-        'refresh_token',
-        'urn:ietf:params:oauth:grant-type:device_code',
-      ],
+      grant_types: grants,
       redirect_uris: [settings.redirect],
+      id_token_signed_response_alg: 'ES256',
+    },
+    {
+      client_id: 'gateway',
+      client_secret: settings.gateway.secret,
+      grant_types: grants,
+      redirect_uris: [settings.gateway.redirect],
       id_token_signed_response_alg: 'ES256',
     },
   ],

@@ -32,11 +32,9 @@ FARV1_CONFORMANCE: Final = "farv1"
 """Federated login (RFC 9560), in answers that have its members."""
 
 _FARV1: Final = {
-    "sessionClientSupported": False,
     "tokenClientSupported": True,
     "dntSupported": False,
     "providerDiscoverySupported": False,
-    "issuerIdentifierSupported": False,
     "implicitTokenRefreshSupported": False,
 }
 """What of RFC 9560 is supported; members that are left out would say something else (§4.1)."""
@@ -70,12 +68,17 @@ def encode_error(status: int, title: str, code: str, description: list[str]) -> 
 
 
 def encode_help(
-    settings: Settings, providers: Sequence[Provider] = (), more: Sequence[Notice] = ()
+    settings: Settings,
+    providers: Sequence[Provider] = (),
+    more: Sequence[Notice] = (),
+    *,
+    sessions: bool = False,
 ) -> bytes:
     """The help answer (RFC 9083 §7): everything supported, and the operator's notices.
 
     ``providers``, at most one of them the default, are who signs tokens in (RFC 9560 §4.1);
-    without any, nobody can be, and no word of it stands there.
+    without any, nobody can be, and no word of it stands there. ``sessions``: people can sign in
+    here, at a provider that they name.
     """
     value = f"{settings.base_url}help"
     profile = ICANN_CONFORMANCE if settings.icann_profile else ()
@@ -90,9 +93,19 @@ def encode_help(
     }
     if providers:
         said["farv1_openidcConfiguration"] = {
-            **_FARV1, "openidcProviders": [each._asdict() for each in providers]
-        }  # fmt: skip
+            **_FARV1,
+            "sessionClientSupported": sessions,
+            "issuerIdentifierSupported": sessions,
+            "openidcProviders": [each._asdict() for each in providers],
+        }
     return orjson.dumps(said)
+
+
+def encode_session(title: str, lines: Sequence[str], **members: Mapping[str, object]) -> bytes:
+    """The answer about a session (RFC 9560 §5.1); ``members`` are ``farv1_session`` and others."""
+    federated = (FARV1_CONFORMANCE,) if members else ()
+    told = {"rdapConformance": [*BASE_CONFORMANCE, *federated], "notices": [notice(title, lines)]}
+    return orjson.dumps(told | members)
 
 
 def _error(status: int, title: str, lines: Sequence[str]) -> bytes:
