@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from tests.conftest import NOW, PURPOSE
-from tests.identity.provider import ISS, PROOF, Provider
+from tests.identity.provider import ISS, KEYS, PROOF, Provider
 from tests.identity.tokens import AUDIENCE, ED_OTHER, by_token, ed_jwk, jwks, record
 from tests.servers.conftest import BASE_URL, RELEASED, with_token
 
@@ -19,11 +19,12 @@ from whoisgate.identity.sessions import MAX_EACH, METADATA_S, SIGN_IN_S, Registr
 from whoisgate.servers.sessions import SESSION, SIGN_IN
 
 REDIRECT = f"{BASE_URL}farv1_session/callback"
+SECOND = "https://second.police.example"
 OTHER = "https://id.court.example"
 WHY = ("Disclosure-Request", RELEASED)
 LISTED = Directory(
     [
-        Authority(record("Police of Example", "police", PROOF), 1),
+        Authority(record("Police of Example", "police", PROOF, by_token(SECOND, "EdDSA", KEYS)), 1),
         Authority(
             record("Court", "court", by_token(OTHER, "EdDSA", jwks(ed_jwk(ED_OTHER, kid="1")))), 2
         ),
@@ -359,6 +360,7 @@ def test_takes_an_answer_for_ten_minutes_and_once(desk):
     slow = desk.browser()
     _, back = desk.provider.authorize(slow.page("login").fields["location"])
     desk.later(SIGN_IN_S)
+    desk.renewed()
     assert slow.page("callback", **back).code == "WG125"
 
 
@@ -378,7 +380,8 @@ def test_takes_an_answer_for_ten_minutes_and_once(desk):
         ("identity", {"nonce": ...}),
         ("identity", {"sub": "officer-8"}),
         ("identity", {"sub": ...}),
-        ("identity", {"iss": "https://id.court.example"}),
+        ("identity", {"iss": OTHER}),
+        ("identity", {"iss": SECOND}),
         ("identity", {"exp": int(NOW.timestamp())}),
     ],
 )
