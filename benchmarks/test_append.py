@@ -13,15 +13,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from whoisgate.audit.draft import Draft, Due
+from whoisgate.audit.draft import Asking, Draft, Due
 from whoisgate.audit.entry import seal
 from whoisgate.audit.note import Signer
+from whoisgate.conduct import Thresholds
+from whoisgate.queries import Limits
 from whoisgate.stores.sqlite import SQLiteLog
 
 ENTRIES = 4000
 NAMES = [
     f"registrant.{part}" for part in ["name", "street", "city", "postal_code", "phone", "email"]
 ]
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+MANY = (10**9,) * 3
+ASKING = Asking(
+    ("registrant",), Limits(*MANY), Limits(*MANY), thresholds=Thresholds(MANY, MANY, MANY)
+)
 
 
 def utc_now():
@@ -29,7 +36,8 @@ def utc_now():
 
 
 def disclosure(person=7):
-    """What a gate logs when it releases six elements."""
+    """What a gate logs when it releases six elements of a registrant who was not asked about."""
+    domain = f"{secrets.token_hex(4)}.example".translate(_LETTERS)
     return Draft(
         "disclosure",
         "d" * 64,
@@ -48,7 +56,9 @@ def disclosure(person=7):
             "decision": {name: ["release", ["LEA-ORDER"], []] for name in NAMES * 3},
         },
         requester=f"Police of Example/officer-{person}",
-        domain="example.com",
+        domain=domain,
+        authority="Police of Example",
+        asking=ASKING,
         dues=(Due("notify_registrant", timedelta(days=90)),),
     )  # fmt: skip
 

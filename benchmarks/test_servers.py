@@ -19,15 +19,20 @@ from urllib.parse import urlsplit
 import pytest
 
 from whoisgate import app
+from whoisgate.audit.verify import parse_vkey
 from whoisgate.cli import demo_folder
+from whoisgate.client import Client
 from whoisgate.identity.authenticator import Authenticator
 from whoisgate.identity.directory import Directory
+from whoisgate.queries import Question
 from whoisgate.servers.rdap import application
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.visitors import Visitors
 
 REQUESTS = 40_000
 CONNECTIONS = 10_000
 CLIENTS = 8
+GATED = 400
 
 
 class Server(NamedTuple):
@@ -48,7 +53,7 @@ def cpu_s(pid):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("bench") / "gate"
-    demo_folder.make(path, base_url="http://127.0.0.1:1/")
+    demo_folder.make(path, base_url=f"http://127.0.0.1:{demo_folder.free_port()}/")
     return path
 
 
@@ -56,7 +61,7 @@ def folder(tmp_path_factory):
 def server(folder):
     command = [str(Path(sys.executable).with_name("whoisgate")), "serve", str(folder), "--json"]
     process = subprocess.Popen(
-        [*command, "--rdap", "127.0.0.1:0", "--whois", "127.0.0.1:0"],
+        [*command, "--whois", "127.0.0.1:0"],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -75,20 +80,23 @@ def _name(folder):
     return (folder / "demo" / "domains.txt").read_text().split()[0]
 
 
-def test_public_lookup_in_the_application(benchmark, folder):
+@pytest.mark.parametrize("per_minute", [0, 10**9])
+def test_public_lookup_in_the_application(benchmark, folder, per_minute):
     gate, own = app.open_async(folder), app.Folder.at(folder)
+    settings = ServerSettings(own.settings().rdap)
     answers = application(
         gate,
-        ServerSettings(own.settings().rdap),
+        settings,
         Authenticator(lambda: Directory([], "")),
         None,
         None,
         folder,
         app.utc_now,
+        visitors=Visitors(settings, per_minute, app.utc_now, app.entropy),
     )
     scope = {
         "type": "http", "method": "GET", "path": f"/domain/{_name(folder)}", "query_string": b"",
-        "scheme": "http", "client": ("127.0.0.1", 1),
+        "scheme": "http", "client": ("192.0.2.1", 1),
         "headers": [(b"host", b"rdap.example"), (b"accept", b"application/rdap+json"),
                     (b"user-agent", b"bench"), (b"accept-encoding", b"gzip")],
     }  # fmt: skip
@@ -144,6 +152,29 @@ def test_public_lookup_through_port_43(benchmark, server):
                     pass
 
     _measure(benchmark, server, client, CONNECTIONS)
+
+
+@pytest.mark.parametrize("clients", [1, CLIENTS])
+def test_gated_question_with_verified_receipt(benchmark, server, folder, clients):
+    """Asked, answered, the receipt fetched and verified; clients and gateway share the cores."""
+    token = (folder / "demo" / "investigator.token").read_text().strip()
+    key = parse_vkey((folder / "keys" / "log.vkey").read_text().strip())
+    question = Question.of(
+        server.name, purpose=demo_folder.PURPOSE, basis="national_order", case="2026-114",
+        elements=["registrant.name"],
+    )  # fmt: skip
+
+    def client(count):
+        with Client("http://{}:{}/".format(*server.rdap), token=token, key=key) as asking:
+            for _ in range(count):
+                assert asking.ask(question).receipt is not None
+
+    def load():
+        with ThreadPoolExecutor(clients) as pool:
+            list(pool.map(client, [GATED // clients] * clients))
+
+    benchmark.pedantic(load, rounds=3, warmup_rounds=1)
+    benchmark.extra_info["per_second"] = round(GATED / benchmark.stats.stats.min)
 
 
 def _measure(benchmark, server, client, count):

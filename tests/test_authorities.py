@@ -136,6 +136,30 @@ def test_keeps_what_the_importer_decided_itself(tmp_path, folder, log):
         assert state.record.valid_until == POLICE.valid_until
 
 
+@pytest.mark.parametrize("state", [authorities.SUSPENDED, authorities.REVOKED])
+def test_nobody_else_lets_ask_again_whom_the_importer_stopped(tmp_path, folder, log, state):
+    authorities.add(folder, log, POLICE, **WHO)
+    text = authorities.export(folder, log)
+    other = exchanged(tmp_path, folder)
+    with other.opened() as theirs:
+        authorities.take(other, theirs, text, **WHO)
+        authorities.stop(other, theirs, "Police of Example", state, **WHO)
+        authorities.add(folder, log, record("Police of Example", "prosecutor", PROOF), **WHO)
+        authorities.take(other, theirs, authorities.export(folder, log), **WHO)
+        (listed,) = authorities.listed(theirs)
+        assert (listed.state, listed.record.kind) == (state, "prosecutor")
+
+
+def test_a_suspended_authority_stays_so_under_another_record(folder, log):
+    authorities.add(folder, log, POLICE, **WHO)
+    authorities.stop(folder, log, "Police of Example", authorities.SUSPENDED, **WHO)
+    authorities.add(folder, log, record("Police of Example", "prosecutor", PROOF), **WHO)
+    assert states(log) == {"Police of Example": "suspended"}
+    authorities.restore(folder, log, "Police of Example", **WHO)
+    (listed,) = authorities.listed(log)
+    assert (listed.state, listed.record.kind) == ("active", "prosecutor")
+
+
 def test_refuses_every_changed_byte(tmp_path, folder, log):
     authorities.add(folder, log, POLICE, **WHO)
     text = authorities.export(folder, log)

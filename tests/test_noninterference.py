@@ -22,6 +22,7 @@ from tests.twins import Law, record, twin
 
 from whoisgate.audit.receipt import Receipt
 from whoisgate.elements import CONTACT_FIELDS, ELEMENTS, ROLES, contact_elements
+from whoisgate.entries import Allowance
 from whoisgate.formats import offline, rdap
 from whoisgate.formats.disclosure_request import DisclosureRequest, serialise
 from whoisgate.gate import AsyncGate, Gate
@@ -155,7 +156,9 @@ class Desk:
         self.standing = Standing(
             "Police", LegalBasis.NATIONAL_ORDER, elements, NOW.replace(year=2099)
         )
-        settings = Settings(policy, RELAY, SHOWN, on, (self.standing,), refusals_per_day=1 << 40)
+        settings = Settings(
+            policy, RELAY, SHOWN, on, (self.standing,), allowance=Allowance(1 << 40)
+        )
         served, clock = ServerSettings(SHOWN), lambda: NOW
         self.policy, self.one, self.later, self.tokens = policy, One(), AsyncOne(), Tokens()
         self.log = Ledger()

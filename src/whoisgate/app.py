@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -30,17 +31,21 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from whoisgate.audit.draft import JSON, Done, Draft, Grant
+from whoisgate.audit import COMMITTED
+from whoisgate.audit.draft import JSON, Done, Draft, Grant, Lifted
 from whoisgate.audit.note import Signer
 from whoisgate.audit.receipt import Receipt
+from whoisgate.conduct import Thresholds
 from whoisgate.config import FOLDER_FORMAT, Config, read_config
 from whoisgate.elements import element
+from whoisgate.entries import Allowance
 from whoisgate.errors import (
     DraftPolicy,
     FolderExists,
     MalformedConfig,
     MissingKey,
     ReplacementMissing,
+    UnknownEntry,
 )
 from whoisgate.formats import rdap
 from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source
@@ -135,7 +140,17 @@ class Folder:
                 for s in config.standing
             ),
             frozenset(config.gate.suffixes) or None,
-            config.gate.refusals_per_day,
+            Allowance(
+                config.gate.refusals_per_day,
+                config.budget.person.limits(),
+                config.budget.authority.limits(),
+                Thresholds(
+                    config.conduct.names_per_hour,
+                    config.conduct.names_per_day,
+                    config.conduct.run_per_day,
+                    config.conduct.habit_days,
+                ),
+            ),
             config.gate.cache_s,
             seal_at_most_days=config.log.seal_at_most_days,
         )  # fmt: skip
@@ -326,19 +341,37 @@ def record_policy(log: Log, policy: Policy) -> Receipt:
     return log.append(Draft("policy", policy.digest, utc_now(), open=said)).result()
 
 
-def pending(folder: Folder) -> list[tuple[Pending, Mapping[str, JSON]]]:
-    """The questions that wait for approval, each with its opened fields.
+class Queue(NamedTuple):
+    """What waits for an operator, each entry with its opened fields: questions, and stops."""
+
+    questions: list[tuple[Pending, Mapping[str, JSON]]]
+    stops: list[tuple[int, Mapping[str, JSON]]]
+
+
+def queue(folder: Folder) -> Queue:
+    """The questions that wait for approval, and the entries that stopped somebody.
 
     Opening is logged first, in an entry of its own that names the entries opened.
     """
     key = folder.operator_key()
     with folder.opened() as log:
-        waiting = log.pending()
-        if waiting:
-            detail: dict[str, JSON] = {"entries": [p.entry for p in waiting]}
-            fields: dict[str, JSON] = {"detail": detail, "outcome": "opened"}
+        waiting, stopped = log.pending(), log.stopped()
+        if waiting or stopped:
+            entries = sorted({*(p.entry for p in waiting), *stopped})
+            fields: dict[str, JSON] = {"detail": {"entries": entries}, "outcome": "opened"}
             log.append(Draft("opened", folder.policy.digest, utc_now(), fields)).result()
-        return [(p, log.open_entry(p.entry, key).fields) for p in waiting]
+        return Queue(
+            [(p, log.open_entry(p.entry, key).fields) for p in waiting],
+            [(entry, _fields(log, entry, key)) for entry in stopped],
+        )
+
+
+def _fields(log: SQLiteLog, entry: int, key: X25519PrivateKey) -> Mapping[str, JSON]:
+    """The opened fields of an entry; all unknown if it was erased meanwhile."""
+    try:
+        return log.open_entry(entry, key).fields
+    except UnknownEntry:
+        return dict.fromkeys(COMMITTED)
 
 
 def approve(
@@ -352,6 +385,19 @@ def approve(
         utc_now(),
         {"detail": {"entry": entry, "elements": names, "by": by}, "outcome": "granted"},
         settles=Grant(entry, names, by, expires),
+    )
+    with folder.opened() as log:
+        return log.append(draft).result()
+
+
+def lift(folder: Folder, entry: int, by: str, reason: str) -> Receipt:
+    """Let somebody ask again whom ``entry`` stopped: an entry of its own."""
+    draft = Draft(
+        "approval",
+        folder.policy.digest,
+        utc_now(),
+        {"detail": {"entry": entry, "by": by, "reason": reason}, "outcome": "lifted"},
+        settles=Lifted(entry),
     )
     with folder.opened() as log:
         return log.append(draft).result()
@@ -543,6 +589,10 @@ policy = "icann-gtld"      # a shipped policy, or a .yaml file in this folder
 # [directory]              # who may ask: kept by `whoisgate authority`
 # audience = "https://rdap.registrar.example"  # what tokens must be for; else base_url
 # approvers = 2                 # one proposes an authority, another confirms it
+
+# [budget]                 # persons disclosed at most, where the directory says nothing else
+# person = {{hour = 200, day = 1000, month = 5000}}
+# authority = {{day = 5000, month = 50000}}
 
 # [log]                    # the audit log
 # head = "/srv/elsewhere/head"  # another copy of the checkpoint, out of every backup

@@ -32,6 +32,7 @@ from whoisgate.operations import logged
 from whoisgate.queries import Requester
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.sqlite import SQLiteLog
+from whoisgate.stores.tables import Listing
 
 SUSPENDED: Final = "suspended"
 REVOKED: Final = "revoked"
@@ -80,9 +81,12 @@ def _stale(record: Record, today: date) -> tuple[str, ...]:
 def add(folder: Folder, log: SQLiteLog, record: Record, *, by: str, reason: str = "") -> Receipt:
     """List an authority, or list it anew; proposes it where two people decide.
 
-    Raises `MalformedAuthority` for keys that cannot be used and for a proof that is another's.
+    One that is suspended stays so: see `restore`. Raises `MalformedAuthority` for keys that cannot
+    be used and for a proof that is another's.
     """
-    change = Listed(record.authority, record.text(), ACTIVE)
+    held = log.directory().authorities.get(record.authority)
+    state = SUSPENDED if held is not None and held.state == SUSPENDED else ACTIVE
+    change = Listed(record.authority, record.text(), state)
     _check(folder, log, [change])
     return _changed(folder, log, change, by=by, reason=reason)
 
@@ -226,20 +230,14 @@ def take(
     """
     signer, content = _opened(folder, text.strip())
     version, here = content["version"], log.directory().authorities
-    changes = []
-    for each in content["authorities"]:
-        said = {n: v for n, v in each["record"].items() if n not in _OWN}
-        name = said.get("authority")
-        if only and name not in only:
-            continue
-        if isinstance(name, str) and name in here:
-            own = json.loads(here[name].record)
-            said |= {n: own[n] for n in _OWN & own.keys()}
-        change = Listed(*(str(name), Record.of(said, f"{signer}: {name}").text(), each["state"]))
-        if not (name in here and here[change.name][:2] == (change.record, change.state)):
-            changes.append(change)
-    if missing := set(only) - {change.name for change in changes} - here.keys():
-        raise UnknownEntry(f"expected authorities of that directory, got {len(missing)} others")
+    found = {str(each["record"].get("authority")): each for each in content["authorities"]}
+    if len(found) < len(content["authorities"]):
+        raise MalformedAuthority("expected each authority once")
+    if missing := set(only) - found.keys():
+        raise UnknownEntry(f"expected authorities of that directory, got `{len(missing)}` others")
+    wanted = {name: each for name, each in found.items() if not only or name in only}
+    taken = (_taken(name, each, here.get(name), signer) for name, each in wanted.items())
+    changes = [change for change in taken if change is not None]
     _check(folder, log, changes)
     propose = by if folder.config.directory.approvers > 1 else None
     detail: dict[str, JSON] = {
@@ -251,6 +249,18 @@ def take(
         settles=Imported(signer, version, tuple(changes), propose),
         sealed={"records": [change.record for change in changes]},
     )
+
+
+def _taken(name: str, each: Mapping[str, Any], here: Listing | None, signer: str) -> Listed | None:
+    """What an exchanged directory changes of one authority, None where that is nothing."""
+    own = json.loads(here.record) if here is not None else {}
+    said = {n: v for n, v in each["record"].items() if n not in _OWN}
+    said |= {n: own[n] for n in _OWN & own.keys()}
+    record, state = Record.of(said, f"{signer}: {name}").text(), str(each["state"])
+    # Whom this operator has stopped, no other operator lets ask again.
+    if here is not None and here.state != ACTIVE and state != REVOKED:
+        state = here.state
+    return None if here and here[:2] == (record, state) else Listed(name, record, state)
 
 
 def _opened(folder: Folder, text: str) -> tuple[str, Mapping[str, Any]]:

@@ -52,7 +52,12 @@ from whoisgate.queries import Question, Signed, Urgency
 
 LIMIT_BYTES: Final = 4 * 1024 * 1024
 TIMEOUT_S: Final = 30.0
-_OUTCOMES: Final = {200: Outcome.RELEASED, 202: Outcome.NEEDS_APPROVAL, 403: Outcome.REFUSED}
+_OUTCOMES: Final = {
+    200: Outcome.RELEASED,
+    202: Outcome.NEEDS_APPROVAL,
+    403: Outcome.REFUSED,
+    429: Outcome.REFUSED,
+}
 
 
 @dataclass(frozen=True, slots=True)

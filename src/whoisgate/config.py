@@ -17,9 +17,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from whoisgate.elements import ELEMENTS
 from whoisgate.errors import FormatTooNew, MalformedConfig
-from whoisgate.queries import LegalBasis
+from whoisgate.queries import LegalBasis, Limits
 
-FOLDER_FORMAT = 2
+FOLDER_FORMAT = 3
 """The format number of the folder that `init` makes; newer code migrates it, older refuses."""
 
 
@@ -72,6 +72,12 @@ QueryLine = Annotated[str, AfterValidator(_query)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
 
 
+def _ascending(steps: tuple[int, int, int]) -> tuple[int, int, int]:
+    if sorted(steps) != list(steps):
+        raise ValueError("expected three numbers, none below the one before")
+    return steps
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -108,7 +114,11 @@ class ReplaceSettings(_Table):
 
 
 class RDAPSettings(_Table):
-    """``[rdap]``: where the RDAP server listens and what its notices say."""
+    """``[rdap]``: where the RDAP server listens and what its notices say.
+
+    ``public_per_minute`` bounds the public look-ups of one IPv4 address or IPv6 /64, port 43
+    included, in each process; 0 is no bound.
+    """
 
     listen: str = "127.0.0.1:8043"
     terms_url: str | None = None
@@ -117,6 +127,7 @@ class RDAPSettings(_Table):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()
+    public_per_minute: int = Field(600, ge=0)
 
 
 class WhoisSettings(_Table):
@@ -324,6 +335,62 @@ class DirectorySettings(_Table):
     client: tuple[ClientSettings, ...] = ()
 
 
+class _LimitsSettings(_Table):
+    hour: int | None = Field(None, ge=0)
+    day: int | None = Field(None, ge=0)
+    month: int | None = Field(None, ge=0)
+
+    def limits(self) -> Limits:
+        """The same, as the gate counts them."""
+        return Limits(self.hour, self.day, self.month)
+
+
+class PersonLimitsSettings(_LimitsSettings):
+    """``[budget.person]``: disclosed to one person in one UTC hour, day and calendar month."""
+
+    hour: int | None = Field(200, ge=0)
+    day: int | None = Field(1000, ge=0)
+    month: int | None = Field(5000, ge=0)
+
+
+class AuthorityLimitsSettings(_LimitsSettings):
+    """``[budget.authority]``: disclosed to all of one authority, as for one person."""
+
+    day: int | None = Field(5000, ge=0)
+    month: int | None = Field(50_000, ge=0)
+
+
+class BudgetSettings(_Table):
+    """``[budget]``: persons disclosed to one person and to one authority, at most.
+
+    A person disclosed is a contact role of a domain, counted once in the UTC hour, day and calendar
+    month. Each limit holds where the directory's record of the authority has none of its own.
+    """
+
+    person: PersonLimitsSettings = PersonLimitsSettings()
+    authority: AuthorityLimitsSettings = AuthorityLimitsSettings()
+
+
+Steps = Annotated[
+    tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]],
+    AfterValidator(_ascending),
+]
+
+
+class ConductSettings(_Table):
+    """``[conduct]``: from how many on a question is flagged, needs a second approver, is stopped.
+
+    ``names_per_hour`` and ``names_per_day`` count the domains that one person asked about in the
+    UTC hour and day; ``run_per_day`` those that differ in their digits alone. Somebody who has
+    asked on ``habit_days`` days is flagged for an hour of the day that is new.
+    """
+
+    names_per_hour: Steps = (30, 100, 300)
+    names_per_day: Steps = (100, 300, 1000)
+    run_per_day: Steps = (5, 20, 100)
+    habit_days: int = Field(10, ge=1)
+
+
 class StandingSettings(_Table):
     """``[[standing]]``: an approval that holds for every question of an authority on a basis."""
 
@@ -346,6 +413,8 @@ class Config(_Table):
     log: LogSettings = LogSettings()
     keys: KeySettings = KeySettings()
     directory: DirectorySettings = DirectorySettings()
+    budget: BudgetSettings = BudgetSettings()
+    conduct: ConductSettings = ConductSettings()
     standing: tuple[StandingSettings, ...] = ()
     hold: tuple[HoldSettings, ...] = ()
 

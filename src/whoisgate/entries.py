@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
-from whoisgate.audit.draft import JSON, Draft, Due
+from whoisgate.audit.draft import JSON, Asking, Draft, Due
 from whoisgate.audit.question import as_kept
+from whoisgate.conduct import Thresholds
+from whoisgate.errors import PersonsSpent, ReleaseHeld
 from whoisgate.policy.decide import Decision, Outcome
-from whoisgate.queries import Question, Requester
+from whoisgate.queries import NO_LIMITS, Limits, Question, Requester
 from whoisgate.records import Facts, Fetched, Record
 from whoisgate.redact import Sealed
 
@@ -26,6 +29,23 @@ _KINDS = {
     Outcome.REFUSED: "refusal",
     Outcome.NEEDS_APPROVAL: "pending",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the operator allows a requester of whom the directory says nothing else.
+
+    ``refusals_per_day`` are entries that released nothing. Without ``conduct`` none is judged.
+    """
+
+    refusals_per_day: int = 1000
+    person_limits: Limits = NO_LIMITS
+    authority_limits: Limits = NO_LIMITS
+    conduct: Thresholds | None = None
+
+
+ALLOWANCE: Final = Allowance()
+"""What holds where nothing is configured."""
 
 
 def drafted(
@@ -38,13 +58,14 @@ def drafted(
     body: Sealed,
     view: str,
     switches: frozenset[str],
-    budget: int,
+    allowance: Allowance,
     uses: int | None,
+    held: ReleaseHeld | None = None,
 ) -> Draft:
     """The draft for one decided question.
 
-    ``view`` is the view's digest, empty where there is none; ``budget`` counts only where nothing
-    is released; ``uses`` is the pending entry whose grant a release spends.
+    ``view`` is the view's digest, empty where there is none; ``uses`` is the pending entry whose
+    grant a release spends; ``held`` is why the log let nothing be released.
     """
     released = decision.outcome is Outcome.RELEASED
     said = _said(question)
@@ -68,6 +89,8 @@ def drafted(
     detail: dict[str, JSON] = {"sealed_until": until.isoformat()} if until else {}
     if signed:
         detail["signed"] = as_kept(signed)
+    if held is not None:
+        detail |= _held(held)
     if detail:
         fields["detail"] = detail
     return Draft(
@@ -83,12 +106,48 @@ def drafted(
         dues=tuple(Due(o.do, o.after) for o in decision.obligations if o.after is not None)
         if released
         else (),
-        budget=None if released else budget,
+        budget=None if released else allowance.refusals_per_day,
         authority=requester.authority,
         listed=requester.listed,
         valid_until=requester.valid_until,
         sealed_until=datetime.combine(until, time.max, UTC) if until else None,
+        asking=Asking(
+            _roles(decision) if released else (),
+            _limits(requester.person_limits, allowance.person_limits),
+            _limits(requester.authority_limits, allowance.authority_limits),
+            released and uses is not None and _approved(decision),
+            allowance.conduct,
+        ),
     )
+
+
+def _roles(decision: Decision) -> tuple[str, ...]:
+    """The contact roles that a release discloses, whether or not the record has them."""
+    return tuple(sorted({e.role for e in decision.beyond if e.role}))
+
+
+def _approved(decision: Decision) -> bool:
+    """Whether somebody approved all that is released of what was asked for."""
+    return decision.beyond & decision.asked <= decision.approved.granted
+
+
+@lru_cache(1024)
+def _limits(own: Limits | None, default: Limits) -> Limits:
+    """The directory's limits, and the operator's where it has none."""
+    if own is None:
+        return default
+    return Limits(
+        default.hour if own.hour is None else own.hour,
+        default.day if own.day is None else own.day,
+        default.month if own.month is None else own.month,
+    )
+
+
+def _held(held: ReleaseHeld) -> dict[str, JSON]:
+    if isinstance(held, PersonsSpent):
+        said = {"of": held.holder, "window": held.window}
+        return {"held": held.word, **said, "limit": held.limit}
+    return {"held": held.word}
 
 
 def question_key(question: Question, requester: Requester) -> bytes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 
@@ -71,13 +72,13 @@ class CredentialRefused(RequesterError):
 class ProofRefused(CredentialRefused):
     """A DPoP proof that does not hold, was used before, or is for another request (RFC 9449)."""
 
-    code = "WG117"
+    code = "WG119"
 
 
 class NonceExpected(ProofRefused):
     """A DPoP proof without the server's nonce, or with an old one: `DPoP-Nonce` says which."""
 
-    code = "WG118"
+    code = "WG120"
 
 
 class ClearText(RequesterError):
@@ -120,6 +121,51 @@ class DoNotTrackRefused(RequesterError):
     """A parameter or a token asks for what the duty to log forbids (RFC 9560 §3.1.5.2, §4.2.2)."""
 
     code = "WG113"
+
+
+class ReleaseHeld(RequesterError):
+    """The log lets this question release nothing now; that becomes an entry. ``word`` says why."""
+
+    code = "WG114"
+    word = "held"
+
+
+class PersonsSpent(ReleaseHeld):
+    """As many persons were disclosed as may be before ``ends``, the end of a window."""
+
+    code = "WG115"
+    word = "persons_spent"
+
+    def __init__(self, holder: str, window: str, limit: int, ends: datetime) -> None:
+        super().__init__(
+            f"expected at most `{limit}` persons disclosed to this {holder} in a UTC {window}; "
+            f"the next begins at `{ends:%Y-%m-%dT%H:%M:%SZ}`"
+        )
+        self.holder, self.window, self.limit, self.ends = holder, window, limit, ends
+
+
+class SecondApproverNeeded(ReleaseHeld):
+    """Somebody has to approve this very question, whatever standing approval there is."""
+
+    code = "WG116"
+    word = "second_approver"
+
+
+class ConductStopped(ReleaseHeld):
+    """The way this requester asks has stopped it, until an operator lifts that."""
+
+    code = "WG117"
+    word = "stopped"
+
+
+class TooOften(RequesterError):
+    """More public look-ups in a minute, which ends at ``ends``, than one network may have."""
+
+    code = "WG118"
+
+    def __init__(self, ends: datetime) -> None:
+        super().__init__("too many look-ups in this minute")
+        self.ends = ends
 
 
 class PurposeNotAllowed(RequesterError):

@@ -25,6 +25,8 @@ from whoisgate.entries import question_key
 from whoisgate.errors import (
     EvidenceError,
     NameNotFound,
+    ReleaseHeld,
+    SecondApproverNeeded,
     SourceError,
     SourceFailed,
     SourceTooSlow,
@@ -70,7 +72,8 @@ class Log(Protocol):
     def append(self, draft: Draft) -> Future[Receipt]:
         """Log ``draft``; the future resolves after commit and signature.
 
-        It raises `LogUnavailable`, `ApprovalSpent`, `BudgetSpent` or `CredentialRefused`.
+        It raises `LogUnavailable`, `ApprovalSpent`, `BudgetSpent`, `ReleaseHeld` or
+        `CredentialRefused`.
         """
 
     def granted(self, question: bytes) -> Granted | None:
@@ -85,18 +88,20 @@ class Answer:
 
     ``outcome`` is ``released``, ``refused`` or ``needs_approval``; the public view counts as
     released. ``body`` is the RDAP answer (an RDAP error object for a refusal). ``receipt`` is
-    None for the public view.
+    None for the public view. ``held`` is why nothing was released that the policy would release:
+    a budget that is spent, a second approver that is missing, a stop.
     """
 
-    __slots__ = ("__dict__", "_policy", "body", "decision", "name", "receipt")
+    __slots__ = ("__dict__", "_policy", "body", "decision", "held", "name", "receipt")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  made at two places
         self,
         name: str,
         decision: Decision,
         body: PublicBytes | Sealed,
         receipt: Receipt | None,
         policy: Policy,
+        held: ReleaseHeld | None = None,
     ) -> None:
         if isinstance(body, Sealed):
             if receipt is None:
@@ -107,6 +112,7 @@ class Answer:
         else:
             raise TypeError("an answer is public bytes or sealed")
         self.name, self.decision, self.receipt, self._policy = name, decision, receipt, policy
+        self.held = held
 
     @property
     def outcome(self) -> Outcome:
@@ -201,8 +207,18 @@ class Gate:
             granted = self.log.granted(question_key(question, requester))
             if granted:
                 step = middle.settle(record, question, requester, arrived, granted)
-        receipt = self.log.append(step.draft).result()
-        return Answer(question.name, step.decision, step.body, receipt, policy)
+        while True:
+            try:
+                receipt = self.log.append(step.draft).result()
+            except ReleaseHeld as held:
+                if step.draft.kind == "refusal":
+                    raise
+                granted = None
+                if isinstance(held, SecondApproverNeeded):
+                    granted = self.log.granted(question_key(question, requester))
+                step = middle.hold(record, question, requester, arrived, held, granted)
+                continue
+            return Answer(question.name, step.decision, step.body, receipt, policy, step.held)
 
     def public(self, name: str, form: str = "rdap") -> PublicBytes:
         """The finished public body of a name, as ``rdap`` or ``whois``."""
@@ -318,14 +334,26 @@ class AsyncGate:
         record = await self._find(question.name, fresh=True)
         step = middle.settle(record, question, requester, arrived)
         if step.decision.outcome is Outcome.NEEDS_APPROVAL:
-            key = question_key(question, requester)
-            granted = await asyncio.get_running_loop().run_in_executor(
-                self._executor, self.log.granted, key
-            )
+            granted = await self._granted(question, requester)
             if granted:
                 step = middle.settle(record, question, requester, arrived, granted)
-        receipt = await asyncio.wrap_future(self.log.append(step.draft))
-        return Answer(question.name, step.decision, step.body, receipt, policy)
+        while True:
+            try:
+                receipt = await asyncio.wrap_future(self.log.append(step.draft))
+            except ReleaseHeld as held:
+                if step.draft.kind == "refusal":
+                    raise
+                granted = None
+                if isinstance(held, SecondApproverNeeded):
+                    granted = await self._granted(question, requester)
+                step = middle.hold(record, question, requester, arrived, held, granted)
+                continue
+            return Answer(question.name, step.decision, step.body, receipt, policy, step.held)
+
+    async def _granted(self, question: Question, requester: Requester) -> Granted | None:
+        key = question_key(question, requester)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self.log.granted, key)
 
     def at_hand(self, name: str, form: str = "rdap") -> Cached | None:
         """A public body, and its decision, that needs no waiting; counted as answered."""

@@ -22,6 +22,7 @@ from whoisgate.servers.rdap import application
 from whoisgate.servers.run import serve as run
 from whoisgate.servers.sessions import CALLBACK
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.visitors import Visitors
 from whoisgate.servers.whois import WhoisServer
 from whoisgate.sources.upstream.keys import fetcher, poster
 from whoisgate.stores.settle import ACTIVE
@@ -60,6 +61,7 @@ def serve(
         config.rdap.trusted_proxies,
         default_issuer=config.directory.default_issuer,
     )
+    visitors = Visitors(settings, config.rdap.public_per_minute, app.utc_now, app.entropy)
     log = folder.log()
     directory = KeptDirectory(log, folder.audience, app.utc_now)
     directory.read()
@@ -74,11 +76,12 @@ def serve(
         log.archived,
         folder.log_folder,
         app.utc_now,
-        _sessions(folder, authenticator),
+        visitors=visitors,
+        sessions=_sessions(folder, authenticator),
     )
     run(
         answers,
-        WhoisServer(gate, settings),
+        WhoisServer(gate, settings, visitors),
         rdap or address(config.rdap.listen),
         whois or address(config.whois.listen),
         gate=gate,

@@ -15,15 +15,18 @@ from typing import Final, NamedTuple, cast
 
 from whoisgate.audit.draft import Draft
 from whoisgate.elements import Element
-from whoisgate.entries import drafted
+from whoisgate.entries import ALLOWANCE, Allowance, drafted
 from whoisgate.errors import (
     CredentialRefused,
     CredentialRequired,
     MalformedQuestion,
+    PersonsSpent,
+    ReleaseHeld,
+    SecondApproverNeeded,
     SuffixNotServed,
 )
 from whoisgate.formats import rdap, whois
-from whoisgate.policy.decide import Approved, Decision, Edition, Outcome, edition
+from whoisgate.policy.decide import Approved, Decision, Edition, Outcome, edition, withheld
 from whoisgate.policy.explain import explain
 from whoisgate.policy.model import Policy
 from whoisgate.queries import PUBLIC, Question, Requester, Standing
@@ -46,9 +49,6 @@ MAX_CACHED: Final = 16 * 1024
 TALLY_S: Final = 3600
 """How long a process counts before its counts become an entry: no flood makes that more often."""
 
-REFUSALS_PER_DAY = 1000
-"""Default of a requester's entries per UTC day that released nothing."""
-
 
 class Granted(NamedTuple):
     """A granted, unspent approval of one question."""
@@ -67,7 +67,7 @@ class Settings:
     switches: frozenset[str] = frozenset()
     standing: tuple[Standing, ...] = ()
     suffixes: frozenset[str] | None = None
-    refusals_per_day: int = REFUSALS_PER_DAY
+    allowance: Allowance = ALLOWANCE
     cache_s: float = 60.0
     cache_names: int = 10_000
     seal_at_most_days: int = 366
@@ -75,11 +75,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where the pure middle stands: a decision, its finished body, and the draft it needs."""
+    """Where the pure middle stands: a decision, its finished body, and the draft it needs.
+
+    ``held`` is why the log let nothing be released.
+    """
 
     decision: Decision
     body: Sealed
     draft: Draft
+    held: ReleaseHeld | None = None
 
 
 class Cached(NamedTuple):
@@ -201,15 +205,16 @@ class Middle:
                 self._cache[record.name, form] = fresh
         return fresh
 
-    def settle(
+    def settle(  # noqa: PLR0917  one question, whole
         self,
         record: Record,
         question: Question,
         requester: Requester,
         now: datetime,
         granted: Granted | None = None,
+        held: ReleaseHeld | None = None,
     ) -> Step:
-        """Decide a gated question and finish its body and its draft."""
+        """Decide a gated question and finish its body and its draft; ``held`` releases nothing."""
         allowed = Question(
             question.name,
             question.purpose if question.purpose in requester.purposes else None,
@@ -230,9 +235,12 @@ class Middle:
         )
         permitted = (allowed.purpose, allowed.basis) == (question.purpose, question.basis)
         decision = self.edition(now).decide(
-            allowed, requester, record.facts, approved, permitted=permitted
+            allowed, requester, record.facts, approved, permitted=permitted and held is None
         )
-        if decision.outcome is not Outcome.RELEASED:
+        if held is not None:
+            decision = withheld(decision, held.word)
+            body, view_digest = Sealed(decision, _held(self.settings.policy, decision, held)), ""
+        elif decision.outcome is not Outcome.RELEASED:
             # A refusal is finished from the decision alone: no contact value is read.
             body, view_digest = Sealed(decision, _refusal(self.settings.policy, decision)), ""
         else:
@@ -249,10 +257,39 @@ class Middle:
             body=body,
             view=view_digest,
             switches=self.settings.switches,
-            budget=self.settings.refusals_per_day,
+            allowance=self.settings.allowance,
             uses=granted.entry if granted else None,
+            held=held,
         )
-        return Step(decision, body, draft)
+        return Step(decision, body, draft, held)
+
+    def hold(  # noqa: PLR0917  as `settle`
+        self,
+        record: Record,
+        question: Question,
+        requester: Requester,
+        now: datetime,
+        held: ReleaseHeld,
+        granted: Granted | None = None,
+    ) -> Step:
+        """What becomes of a question that the log would not let release anything.
+
+        ``granted`` releases after all where it approves all of the release.
+        """
+        if granted is not None:
+            step = self.settle(record, question, requester, now, granted)
+            if step.draft.asking and step.draft.asking.approved:
+                return step
+        return self.settle(record, question, requester, now, held=held)
+
+
+def _held(policy: Policy, decision: Decision, held: ReleaseHeld) -> bytes:
+    """The body of an answer that the log let release nothing."""
+    if isinstance(held, SecondApproverNeeded):
+        return _refusal(policy, decision)
+    spent = isinstance(held, PersonsSpent)
+    status, title = (429, "Budget spent") if spent else (403, "Stopped")
+    return rdap.encode_error(status, title, held.code, [str(held)])
 
 
 @lru_cache(_REFUSALS)

@@ -115,6 +115,9 @@ class Limits:
     month: int | None = None
 
 
+NO_LIMITS: Final = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A standing approval: for every question of an authority on one basis, until it expires."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from whoisgate.audit.draft import JSON
 from whoisgate.elements import Element, element
 from whoisgate.errors import EvidenceError
-from whoisgate.policy.decide import Approved, Decision, edition
+from whoisgate.policy.decide import Approved, Decision, edition, withheld
 from whoisgate.policy.model import Policy
 from whoisgate.queries import Assurance, Jurisdiction, Question, Requester, RequesterClass
 from whoisgate.records import Facts, Region, RegistrantKind
@@ -64,9 +64,16 @@ def _decide(policy: Policy, fields: Mapping[str, JSON]) -> Decision:
     now = edition(policy, when, frozenset(map(_text, _sequence(context["switches"]))))
     approved = Approved(_elements(context["standing"]), _elements(context["granted"]))
     permitted = all(fields[word] == context[word] for word in ("purpose", "basis"))
-    return now.decide(
-        replace(question, gated=True), requester, _facts(context), approved, permitted=permitted
+    detail = fields["detail"]
+    held = detail.get("held") if isinstance(detail, Mapping) else None
+    decision = now.decide(
+        replace(question, gated=True),
+        requester,
+        _facts(context),
+        approved,
+        permitted=permitted and held is None,
     )
+    return decision if held is None else withheld(decision, _text(held))
 
 
 def _facts(context: Mapping[str, JSON]) -> Facts:

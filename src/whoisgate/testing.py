@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
-from whoisgate.audit.draft import Barred, Done, Draft, Grant, Listed
+from whoisgate import accounts
+from whoisgate.accounts import Key, Settled, Stop
+from whoisgate.audit.draft import Barred, Done, Draft, Grant, Lifted, Listed
 from whoisgate.audit.entry import seal
 from whoisgate.audit.envelope import KEY_BYTES, NONCE_BYTES, SHRED_BYTES, TOKEN_BYTES
 from whoisgate.audit.note import Signer
@@ -22,6 +24,8 @@ from whoisgate.audit.proof import receipt, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.tree import Edge, grow
 from whoisgate.audit.verify import VerifierKey, leaf_hash
+from whoisgate.budgets import Account
+from whoisgate.conduct import Habit
 from whoisgate.elements import element
 from whoisgate.errors import (
     ApprovalSpent,
@@ -46,6 +50,42 @@ class _Waiting:
         return self.grant is not None and not self.used and now < self.grant.expires
 
 
+@dataclass(slots=True)
+class _Book:
+    """The accounts of `accounts`, under their names; nothing is ever pruned."""
+
+    accounts: dict[Key, Account] = field(default_factory=dict)
+    counted: dict[Key, int] = field(default_factory=dict)
+    habits: dict[str, Habit] = field(default_factory=dict)
+    stops: dict[str, Stop] = field(default_factory=dict)
+
+    def account(self, key: Key, now_us: int) -> Account:
+        return self.accounts.get(key, Account()).at(now_us)
+
+    def counted_us(self, _shelf: Key, keys: Sequence[Key], _now_us: int) -> Mapping[Key, int]:
+        return {key: self.counted[key] for key in keys if key in self.counted}
+
+    def habit(self, requester: str) -> Habit:
+        return self.habits.get(requester, Habit())
+
+    def stop(self, requester: str) -> Stop | None:
+        return self.stops.get(requester)
+
+    def write(self, settled: Settled, index: int) -> None:
+        for noted in settled.noted:
+            self.accounts[noted.key] = noted.after
+            self.counted |= dict.fromkeys(noted.counted, noted.after.at_us)
+        requester = settled.draft.requester
+        if settled.habit is not None:
+            self.habits[requester] = settled.habit
+        if settled.stops:
+            self.stops[requester] = Stop(index, None)
+
+    def stopped(self, entry: int) -> str | None:
+        """Whom this entry stopped, if that holds."""
+        return next((who for who, s in self.stops.items() if s == (entry, None)), None)
+
+
 class MemoryLog:
     """An audit log in memory, under the origin ``log.example/2026``; safe between threads."""
 
@@ -63,6 +103,7 @@ class MemoryLog:
         self._due: list[bool] = []
         self._listed: dict[str, tuple[int, str]] = {}
         self._barred: set[str] = set()
+        self._book = _Book()
 
     @property
     def key(self) -> VerifierKey:
@@ -109,7 +150,10 @@ class MemoryLog:
 
     def _append(self, draft: Draft) -> Receipt:
         now = self._now()
-        self._check(draft, now)
+        self._admit(draft, now)
+        settled = accounts.settle(self._book, draft, _us(now))
+        self._check(draft, now, stops=settled.stops)
+        draft = settled.draft
         index, secret = len(self._leaves), self._entropy(SHRED_BYTES)
         sealed = seal(
             draft,
@@ -123,9 +167,11 @@ class MemoryLog:
         grown = grow(self._edge, [leaf_hash(sealed.leaf)])
         self._leaves.append(sealed.leaf)
         self._edge, self._last = grown.edge, now
-        self._settle(draft, index, now)
+        self._settle(draft, index, now, stops=settled.stops)
+        self._book.write(settled, index)
         note = signed_checkpoint(self._signer, grown.edge.size, grown.root)
-        made = receipt(draft, sealed, (index, grown.proofs[0]), note, self._entropy(TOKEN_BYTES))
+        token, place = self._entropy(TOKEN_BYTES), (index, grown.proofs[0])
+        made = receipt(draft, sealed, place, note, token, settled.quotas)
         self._receipts[index, made.token, draft.requester] = made.proof
         return made
 
@@ -137,13 +183,16 @@ class MemoryLog:
             raise ClockBehind("the clock is behind the last entry")
         return now if last is None else max(now, last)
 
-    def _check(self, draft: Draft, now: datetime) -> None:
+    def _admit(self, draft: Draft, now: datetime) -> None:
         if draft.valid_until is not None and draft.valid_until <= now:
             raise CredentialRefused("the credential ended before the entry was logged")
         entry, state = self._listed.get(draft.authority, (draft.listed, "active"))
         if (entry, state) != (draft.listed, "active") or draft.requester in self._barred:
             raise CredentialRefused("the directory says otherwise of this requester now")
-        if draft.budget is not None and self._spent[_account(draft, now)] >= draft.budget:
+
+    def _check(self, draft: Draft, now: datetime, *, stops: bool) -> None:
+        spent = self._spent[_account(draft, now)]
+        if draft.budget is not None and not stops and spent >= draft.budget:
             raise BudgetSpent("this requester's budget of the day is spent")
         if draft.uses is not None:
             used = self._waiting.get(draft.uses)
@@ -157,9 +206,11 @@ class MemoryLog:
             done = draft.settles.obligation
             if not (0 < done <= len(self._due) and self._due[done - 1]):
                 raise UnknownEntry("expected an obligation still to be done")
+        if isinstance(draft.settles, Lifted) and not self._book.stopped(draft.settles.entry):
+            raise UnknownEntry("expected an entry that stops somebody")
 
-    def _settle(self, draft: Draft, index: int, now: datetime) -> None:
-        if draft.budget is not None:
+    def _settle(self, draft: Draft, index: int, now: datetime, *, stops: bool) -> None:
+        if draft.budget is not None and not stops:
             self._spent[_account(draft, now)] += 1
         if draft.uses is not None:
             self._waiting[draft.uses].used = True
@@ -175,7 +226,14 @@ class MemoryLog:
         self._due.extend(True for _ in draft.dues)
         if isinstance(draft.settles, Done):
             self._due[draft.settles.obligation - 1] = False
+        if isinstance(draft.settles, Lifted):
+            who = self._book.stopped(draft.settles.entry) or ""
+            self._book.stops[who] = Stop(draft.settles.entry, index)
 
 
 def _account(draft: Draft, now: datetime) -> tuple[str, str]:
     return f"{now:%Y-%m-%d}", draft.requester
+
+
+def _us(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

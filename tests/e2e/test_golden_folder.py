@@ -6,16 +6,18 @@ The keys inside are made up for this test and guard nothing.
 import json
 import shutil
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import whoisgate as wg
-from whoisgate import app, operations
+from whoisgate import app, authorities, operations
 from whoisgate.audit.verify import directory_reader, parse_vkey, verify_log, verify_receipt
 from whoisgate.config import FOLDER_FORMAT
 from whoisgate.errors import UnknownEntry
+from whoisgate.identity.authority import Record
 from whoisgate.policy.decide import Outcome
 from whoisgate.sources.memory import MemorySource
 
@@ -44,6 +46,17 @@ WHY = {
 }
 
 
+COURT = Record.of(
+    {
+        "authority": "Court", "kind": "court", "purposes": ["legalActions"],
+        "bases": ["court_order"],
+        "proof": [{"method": "certificate", "sha256": ["a" * 64], "assurance": "high"}],
+        "vetted": {"by": "Ann Operator", "how": "called back", "on": "2025-09-01"},
+    },
+    "golden",
+)  # fmt: skip
+
+
 def ask(gate: wg.Gate, element: str, **more: str) -> wg.Answer:
     return gate.ask("example.com", requester=OFFICER, **WHY, elements=[element], **more)
 
@@ -64,6 +77,10 @@ def make(path: Path) -> None:
     }
     folder = app.Folder.at(path)
     with folder.opened() as log:
+        kept = {"by": "Ann Operator", "reason": "a golden folder"}
+        authorities.add(folder, log, COURT, **kept)
+        authorities.stop(folder, log, "Court", authorities.SUSPENDED, **kept)
+        authorities.bar(folder, log, AUTHORITY, "officer-8", barred=True, **kept)
         who = {"by": "Ann Operator", "approved_by": "Bo Counsel"}
         operations.erase(folder, log, [held["erased"]], reason="request", **who)
         operations.rotate(folder, log)
@@ -82,10 +99,16 @@ def test_opens_a_folder_of_every_format(number, tmp_path):
     with app.Folder.at(folder).opened() as log:
         proof = log.receipt(*held["released"], OFFICER.identity)
     assert verify_receipt(proof, key).fields["released"] == {"registrant.name": ["LEA-ORDER"]}
+    if number > 2:
+        barred = replace(OFFICER, person="officer-8")
+        with app.Folder.at(folder).opened() as log:
+            (court,) = authorities.listed(log)
+            assert (court.record, court.state) == (COURT, authorities.SUSPENDED)
+            assert log.directory().barred(barred.identity)
     if "erased" in held:
         with app.Folder.at(folder).opened() as log, pytest.raises(UnknownEntry):
             log.open_entry(held["erased"], app.Folder.at(folder).operator_key())
-    waiting = app.pending(app.Folder.at(folder))
+    waiting = app.queue(app.Folder.at(folder)).questions
     assert [p.entry for p, _ in waiting] == [held["pending"]]
     gate = wg.open(folder, source=MemorySource([RECORD]))
     app.approve(app.Folder.at(folder), held["pending"], ["registrant.phone"], "Duty Officer",

@@ -373,7 +373,7 @@ def test_refuses_a_refresh_token(served):
 @pytest.mark.parametrize("key", [None, THIEF])
 def test_refuses_a_bound_token_from_a_thief(served, key):
     token = by_code(served, HOLDER)["access_token"]
-    assert served.refused(token, key) == (401, "WG117" if key else "WG106")
+    assert served.refused(token, key) == (401, "WG119" if key else "WG106")
 
 
 def test_refuses_a_proof_that_was_used(served):
@@ -390,7 +390,7 @@ def test_refuses_a_proof_that_was_used(served):
         assert web.get(served.address, headers=made).status_code == 200
         again = web.get(served.address, headers=made)
         assert again.status_code == 401
-        assert "WG117" in again.text
+        assert "WG119" in again.text
         assert 'error="invalid_dpop_proof"' in again.headers["WWW-Authenticate"]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import socket
 import threading
 import time
@@ -25,6 +26,7 @@ from whoisgate.redact import Substitutes
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import run
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.visitors import Visitors
 from whoisgate.servers.whois import WhoisServer
 from whoisgate.sources.memory import MemorySource
 from whoisgate.testing import MemoryLog
@@ -74,6 +76,7 @@ class Service:
     policy: object
     source: object
     whois: WhoisServer | None = None
+    visitors: Visitors | None = None
 
     def ask(self, path, headers=(), *, method="GET", query="", client="127.0.0.1", scheme="http"):
         """One request straight into the ASGI application."""
@@ -113,7 +116,7 @@ def make(policy, record, tmp_path):
 
     def make(
         *, source=None, log=None, records=(), clock=lambda: NOW, gate=None, base_url=BASE_URL,
-        directory=lambda: DIRECTORY, sessions=None, **server,
+        directory=lambda: DIRECTORY, per_minute=0, sessions=None, **server,
     ):  # fmt: skip
         entropy = iter(range(1, 1 << 30))
         log = log or MemoryLog(clock=clock, entropy=lambda n: next(entropy).to_bytes(n, "little"))
@@ -135,7 +138,8 @@ def make(policy, record, tmp_path):
             {policy.digest: policy.text}.get,
             tmp_path,
             clock,
-            sessions(authenticator) if sessions else None,
+            visitors=Visitors(settings, per_minute, clock, secrets.token_bytes),
+            sessions=sessions(authenticator) if sessions else None,
         )
         made.append((log, executor))
         return Service(door, log, settings, app, policy, source)
@@ -155,7 +159,7 @@ def service(make):
 def serving(service, port=0, **more):
     """Both servers for real on loopback ports, in a thread of their own; ``port`` is RDAP's."""
     addresses, stop = {}, []
-    service.whois = WhoisServer(service.gate, service.settings)
+    service.whois = WhoisServer(service.gate, service.settings, service.visitors)
     up = threading.Event()
 
     async def main():

@@ -64,7 +64,7 @@ def error(reply):
 
 def test_challenges_once_for_its_nonce_and_then_answers(service):
     first = service.ask("/domain/example.com", with_proof(proof(htu=URL, nonce=...), WHY))
-    assert (first.status, first.code, error(first)) == (401, "WG118", (None, "use_dpop_nonce"))
+    assert (first.status, first.code, error(first)) == (401, "WG120", (None, "use_dpop_nonce"))
     assert first.fields["cache-control"] == "no-store"
     nonce = first.fields["dpop-nonce"]
     made = proof(htu=URL, nonce=nonce)
@@ -75,7 +75,7 @@ def test_challenges_once_for_its_nonce_and_then_answers(service):
     path = "/" + receipt.removeprefix(BASE_URL)
     proved = service.ask(path, with_proof(proof(htu=receipt, nonce=nonce)))
     assert proved.body.startswith(b"c2sp.org/tlog-proof@v1")
-    assert service.ask(path, with_proof(made)).code == "WG117"
+    assert service.ask(path, with_proof(made)).code == "WG119"
 
 
 def test_counts_no_challenge_for_its_nonce_and_every_proof_that_does_not_hold(service):
@@ -92,7 +92,7 @@ def test_answers_a_proof_once(service):
     assert service.ask("/domain/example.com", made).status == 200
     entries = service.entries()
     again = service.ask("/domain/example.com", made)
-    assert (again.status, again.code, error(again)) == (401, "WG117", (None, "invalid_dpop_proof"))
+    assert (again.status, again.code, error(again)) == (401, "WG119", (None, "invalid_dpop_proof"))
     assert service.entries() == entries
     assert b"Ada" not in again.body
 
@@ -123,7 +123,7 @@ def test_refuses_every_forged_proof(service, name):
     headers = [("Authorization", f"DPoP {access}"), *(("DPoP", line) for line in lines), WHY]
     reply = service.ask("/domain/example.com", headers)
     assert (reply.status, reply.code, error(reply)) == (
-        401, "WG117", (None, "invalid_dpop_proof"),
+        401, "WG119", (None, "invalid_dpop_proof"),
     )  # fmt: skip
     assert b"Ada" not in reply.body
     assert service.entries() == 0
@@ -162,7 +162,7 @@ def test_tells_both_schemes_of_two_tokens_and_neither_of_another_kind_of_credent
 def test_compares_the_configured_address_whatever_host_the_client_names(service):
     host = ("Host", "evil.example")
     foreign = proof(htu="https://evil.example/domain/example.com")
-    assert service.ask("/domain/example.com", with_proof(foreign, WHY, host)).code == "WG117"
+    assert service.ask("/domain/example.com", with_proof(foreign, WHY, host)).code == "WG119"
     assert service.ask("/domain/example.com", with_proof(proof(htu=URL), WHY, host)).status == 200
 
 
@@ -197,7 +197,7 @@ def test_uses_up_no_signature_by_its_challenge_for_a_nonce(make):
         )
         return service.ask("/domain/example.com", with_proof(made, WHY, *signed.headers.items()))
 
-    assert ask(proof(htu=URL, nonce=...)).code == "WG118"
+    assert ask(proof(htu=URL, nonce=...)).code == "WG120"
     assert ask(proof(htu=URL), STRANGER).code == "WG106"
     assert ask(proof(htu=URL)).status == 200
     assert ask(proof(htu=URL)).code == "WG106"  # now it is used
@@ -252,7 +252,7 @@ def test_answers_one_challenge_and_no_second(running, monkeypatch):
         monkeypatch.setattr(client, "_sent", lambda *a: sent.append(a) or real(*a))
         with pytest.raises(GatewayRefused) as caught:
             client.ask(QUESTION)
-    assert (caught.value.status, caught.value.code, len(sent)) == (401, "WG118", 2)
+    assert (caught.value.status, caught.value.code, len(sent)) == (401, "WG120", 2)
 
 
 def test_is_refused_with_anothers_key(running):
@@ -261,7 +261,7 @@ def test_is_refused_with_anothers_key(running):
         pytest.raises(GatewayRefused) as caught,
     ):
         client.ask(QUESTION)
-    assert caught.value.code == "WG117"
+    assert caught.value.code == "WG119"
 
 
 def test_shows_token_and_proof_to_its_own_server_alone(running, monkeypatch):

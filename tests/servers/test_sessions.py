@@ -36,7 +36,7 @@ LISTED = Directory(
 class Desk:
     """A gate that signs people in, its provider, and a clock."""
 
-    def __init__(self, make, provider=None, directory=LISTED, **more):
+    def __init__(self, make, provider=None, directory=LISTED, per_minute=0, **more):
         self.now, self.directory = NOW, directory
         self.provider = provider or Provider()
         numbers = itertools.count(1)
@@ -51,8 +51,9 @@ class Desk:
             return self.sessions
 
         self.service = make(
-            directory=lambda: self.directory, sessions=sessions, clock=lambda: self.now
-        )
+            directory=lambda: self.directory, sessions=sessions, clock=lambda: self.now,
+            per_minute=per_minute,
+        )  # fmt: skip
 
     def browser(self):
         return Browser(self.service)
@@ -477,6 +478,14 @@ def test_reads_no_cookie_that_came_in_clear_text(desk):
     browser = desk.signed_in()
     for path in ("/domain/example.com", "/farv1_session/status", "/farv1_session/login"):
         assert browser.ask(path, client="198.51.100.7").code == "WG107"
+
+
+def test_lets_nobody_keep_the_provider_busy(make):
+    desk, far = Desk(make, per_minute=2), {"client": "198.51.100.7", "scheme": "https"}
+    for status in (302, 302, 429):
+        assert desk.browser().ask("/farv1_session/login", **far).status == status
+    desk.later(60)
+    assert desk.browser().ask("/farv1_session/login", **far).status == 302
 
 
 def test_takes_one_cookie_of_a_name(desk):

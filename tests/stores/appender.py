@@ -7,6 +7,7 @@ appending then goes on until it fails twice, and the last line is what reading s
 
 import argparse
 import json
+import os
 import resource
 import secrets
 import sys
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from whoisgate.audit.draft import Draft
+from whoisgate.audit.draft import Asking, Draft
 from whoisgate.audit.note import Signer
+from whoisgate.queries import Limits
 from whoisgate.stores.sqlite import SQLiteLog
 
 OPERATOR = X25519PrivateKey.from_private_bytes(b"\x02" * 32)
@@ -90,14 +92,22 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--uses", type=int)
     parser.add_argument("--budget", type=int)
+    parser.add_argument("--persons", type=int, help="disclosed in a month at most, one each time")
     args = parser.parse_args()
     log = log_in(args.folder)
     if args.limit:
         fill(log, args.limit)
         return
     draft = disclosure(uses=args.uses, question=b"q", budget=args.budget)
+
+    def drafted(number):
+        if args.persons is None:
+            return draft
+        asking = Asking(("registrant",), Limits(month=args.persons))
+        return disclosure(domain=f"{os.getpid()}-{number}.example", asking=asking)
+
     with ThreadPoolExecutor(args.threads) as pool:
-        list(pool.map(lambda _: append(log, draft), range(args.count)))
+        list(pool.map(lambda number: append(log, drafted(number)), range(args.count)))
     log.close()
 
 

@@ -93,6 +93,12 @@ records what was signed: ``domain`` is what follows the last ``/domain/`` of the
 once, where any are said; ``question`` is the digest of the words; ``sealed_until`` in ``detail`` is
 the one said, if any; ``decided_at`` is at most 5 s before ``created``, and before ``expires``.
 
+**Conduct and budgets.** ``detail`` of a disclosure, refusal or pending question may hold
+``flagged``, what stood out in how its requester asks, and ``held``, why nothing was released that
+the policy would release: ``persons_spent`` (with ``of``, ``window`` and ``limit``), ``stopped``
+(refusals), or ``second_approver`` (pending). Such an entry replays as a question that is not
+permitted. An ``approval`` whose outcome is ``lifted`` ends the stop that its ``entry`` began.
+
 **Seal.** A disclosure whose ``detail`` holds ``sealed_until`` (a date) is followed, before the
 end of that date, by an ``unseal`` of that ``entry`` or an ``extend`` to another date.
 

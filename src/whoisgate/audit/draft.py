@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from whoisgate.conduct import Thresholds
+from whoisgate.queries import NO_LIMITS, Limits
+
 JSON: TypeAlias = "bool | int | str | Sequence[JSON] | Mapping[str, JSON] | None"
 """What an entry may hold: no floats, so that canonical JSON is unambiguous."""
 
@@ -114,6 +117,13 @@ class Barred:
     barred: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """The stop that an entry put to somebody's asking, lifted."""
+
+    entry: int
+
+
 Settlement: TypeAlias = (
     Grant
     | NewKey
@@ -126,8 +136,25 @@ Settlement: TypeAlias = (
     | Confirmed
     | Imported
     | Barred
+    | Lifted
 )
 """What an operator's entry changes beside itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a question counts as in the accounts of its requester and authority.
+
+    ``roles`` are the contact roles of the domain that a release discloses beyond the public view;
+    each is a person, counted within the limits. ``approved``: all of the release was approved by
+    somebody for this very question. Without ``thresholds`` no conduct is judged.
+    """
+
+    roles: tuple[str, ...] = ()
+    person_limits: Limits = NO_LIMITS
+    authority_limits: Limits = NO_LIMITS
+    approved: bool = False
+    thresholds: Thresholds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +170,8 @@ class Draft:
     if it was used or ran out. ``budget`` is how many entries with a budget this requester may
     leave per UTC day: `BudgetSpent` beyond. ``valid_until`` is the credential's end, checked
     again at the append, like the ``authority`` and what the directory ``listed`` of it
-    (`CredentialRefused`).
+    (`CredentialRefused`). ``asking`` is counted and judged: `ReleaseHeld` where nothing may be
+    released.
     """
 
     kind: str
@@ -163,3 +191,4 @@ class Draft:
     authority: str = ""
     listed: int | None = None
     valid_until: datetime | None = None
+    asking: Asking | None = None

@@ -15,6 +15,7 @@ from whoisgate.audit.entry import SealedEntry
 from whoisgate.audit.note import Signer, checkpoint
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.verify import Proof, b64url, format_proof
+from whoisgate.budgets import Quota
 
 
 def signed_checkpoint(signer: Signer, size: int, root: bytes) -> str:
@@ -31,12 +32,13 @@ def proof_text(
     return format_proof(Proof(extra, index, tuple(hashes), note))
 
 
-def receipt(
+def receipt(  # noqa: PLR0917  one constructor call
     draft: Draft,
     sealed: SealedEntry,
     place: tuple[int, Sequence[bytes]],
     note: str,
     token: bytes,
+    quotas: tuple[Quota, ...] = (),
 ) -> Receipt:
     """The receipt of a durable entry at ``place``: its number and its inclusion proof."""
     index, hashes = place
@@ -46,4 +48,5 @@ def receipt(
         body if isinstance(body, str) else "",
         proof_text(sealed.leaf, sealed.openings, index, hashes, note),
         b64url(token),
+        quotas,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -131,13 +132,26 @@ def approve(
     ] = None,
     by: Annotated[str | None, typer.Option(help="Who approves.")] = None,
     valid: Annotated[str, typer.Option(help="How long it may be used, as in 72h or 30d.")] = "72h",
+    lift: Annotated[
+        int | None, typer.Option(help="The entry that stopped somebody who may ask again.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why a stop is lifted.")] = None,
     folder: Annotated[Path, typer.Option("--dir", help="The gate's folder.")] = Path(),
     as_json: AsJSON = False,
 ) -> None:
-    """Grant a pending question, or list the pending ones."""
+    """Grant a pending question, lift a stop, or list both."""
     gate = app.Folder.at(folder)
+    if lift is not None:
+        if not by or not reason:
+            raise typer.BadParameter("lifting a stop needs --by and --reason")
+        receipt = app.lift(gate, lift, by, reason)
+        if as_json:
+            print_json({"entry": receipt.index, "lifts": lift})
+        else:
+            typer.echo(f"stop of entry {lift} lifted; logged as entry {receipt.index}")
+        return
     if entry is None:
-        _list_pending(gate, as_json=as_json)
+        _list_waiting(gate, as_json=as_json)
         return
     if not elements or not by:
         raise typer.BadParameter("an approval needs --elements and --by")
@@ -193,31 +207,48 @@ def obligations(
     console().print(table if due else "nothing is due")
 
 
-def _list_pending(gate: app.Folder, *, as_json: bool) -> None:
-    opened = app.pending(gate)
+def _list_waiting(gate: app.Folder, *, as_json: bool) -> None:
+    queue = app.queue(gate)
     rows: list[dict[str, JSON]] = [
         {
             "id": p.entry,
             "asked_at": p.logged_at.isoformat(),
-            **{
-                name: fields[name]
-                for name in ("domain", "authority", "person", "purpose", "basis", "case", "asked")
-            },
+            **{name: fields[name] for name in (*_WHO, "purpose", "basis", "case", "asked")},
+            "flagged": _flagged(fields),
         }
-        for p, fields in opened
+        for p, fields in queue.questions
+    ]
+    stops: list[dict[str, JSON]] = [
+        {"stop": entry, **{name: fields[name] for name in _WHO}, "flagged": _flagged(fields)}
+        for entry, fields in queue.stops
     ]
     if as_json:
-        print_json(rows)
+        print_json([*rows, *stops])
         return
     if not rows:
         typer.echo("no question is pending")
-    for (p, fields), row in zip(opened, rows, strict=True):
+    for (p, fields), row in zip(queue.questions, rows, strict=True):
         typer.echo(
             f"{row['id']}  {fields['domain']}  asked {p.logged_at:%Y-%m-%d %H:%M} UTC by "
             f"{fields['person']} of {fields['authority']}\n"
             f"   purpose {fields['purpose']}, basis {fields['basis']}, case {fields['case']}\n"
             f"   elements {', '.join(map(str, _names(fields['asked'])))}"
         )
+        if why := _names(row["flagged"]):
+            typer.echo(f"   FLAGGED for {', '.join(map(str, why))}")
+    for stop in stops:
+        typer.echo(
+            f"{stop['stop']}  STOPPED for {', '.join(map(str, _names(stop['flagged'])))}: "
+            f"{stop['person']} of {stop['authority']}; --lift {stop['stop']} lets them ask again"
+        )
+
+
+_WHO = ("domain", "authority", "person")
+
+
+def _flagged(fields: Mapping[str, JSON]) -> JSON:
+    detail = fields["detail"]
+    return detail.get("flagged", []) if isinstance(detail, Mapping) else []
 
 
 def _names(value: JSON) -> list[JSON]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import orjson
@@ -68,13 +69,8 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
     out = console()
     decision = _decision(name, reply, policy)
     out.print(f"[bold]{name}[/bold]: {reply.outcome.value.replace('_', ' ')}")
-    if reply.receipt is not None:
-        out.print(
-            f"entry {reply.receipt.index} of a log of {reply.receipt.size}: receipt verified "
-            "against the pinned key"
-        )
-        if reply.receipt.signed is not None:
-            out.print(f"the entry keeps your signature, by the key {reply.receipt.signed.signer}")
+    for line in _proved(reply):
+        out.print(line)
     reasons = explain(policy, decision) if policy and decision else {}
     if reply.outcome is Outcome.RELEASED:
         rows = Table("element", "value", "rule (law)", box=None, pad_edge=False)
@@ -86,12 +82,24 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
         out.print(rows)
     for reason in _replaced(reply, reasons):
         out.print(f"replaced {reason.element.name}: {escape(law(reason))}")
-    for reason in _missing(reply, reasons, decision):
+    for line in _held(reply):
+        out.print(f"held back: {escape(line)}")
+    for reason in _missing(reply, reasons, decision) if not _held(reply) else ():
         out.print(f"withheld {reason.element.name}: {escape('; '.join(reason.missing))}")
     if by_source := declared(reply.body, by_source=True):
         out.print(f"withheld by the source itself: {escape(', '.join(by_source))}")
     if reply.receipt is None:
         out.print(f"withheld: {escape(', '.join(declared(reply.body))) or 'nothing declared'}")
+
+
+def _proved(reply: Reply) -> Iterator[str]:
+    """What the receipt proves, in a line each."""
+    receipt = reply.receipt
+    if receipt is not None:
+        where = f"entry {receipt.index} of a log of {receipt.size}"
+        yield f"{where}: receipt verified against the pinned key"
+        if receipt.signed is not None:
+            yield f"the entry keeps your signature, by the key {receipt.signed.signer}"
 
 
 def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
@@ -114,6 +122,7 @@ def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
         "withheld": {
             r.element.name: {"missing": list(r.missing)} for r in _missing(reply, reasons, decision)
         },
+        "held": list(_held(reply)),
         "declared": list(declared(reply.body)),
         "withheld_by_source": list(declared(reply.body, by_source=True)),
     }
@@ -140,3 +149,15 @@ def _missing(
     released = decision.rulings if decision else {}
     asked = [r for r in reasons.values() if r.asked and r.element not in released]
     return asked if reply.receipt else []
+
+
+def _held(reply: Reply) -> list[str]:
+    """Why nothing was released that the policy would release."""
+    detail = reply.receipt.fields.get("detail") if reply.receipt else None
+    if not isinstance(detail, dict) or "held" not in detail:
+        return []
+    said = json.loads(reply.body).get("description", [_APPROVE])
+    return [str(line) for line in said]
+
+
+_APPROVE = "somebody has to approve this very question, whatever standing approval there is"

@@ -11,13 +11,14 @@ question about the same facts gives the same `Decision` object.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from whoisgate.elements import ELEMENTS, Element, Kind, contact_elements
+from whoisgate.errors import SecondApproverNeeded
 from whoisgate.policy.compiled import compiled
 from whoisgate.policy.diagram import under, value
 from whoisgate.policy.evaluate import SILENCE, Context, Ruling
@@ -207,6 +208,12 @@ class Edition:
             if ruling.treatment.kind is not Kind.WITHHOLD:
                 decided[element] = ruling
         return decided
+
+
+def withheld(decision: Decision, word: str) -> Decision:
+    """A decision that is not permitted, for what an entry says under ``held``."""
+    waits = word == SecondApproverNeeded.word
+    return replace(decision, outcome=Outcome.NEEDS_APPROVAL) if waits else decision
 
 
 def edition(policy: Policy, now: datetime, switches: frozenset[str] = frozenset()) -> Edition:

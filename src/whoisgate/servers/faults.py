@@ -86,6 +86,12 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
         errors.BudgetSpent: Fault(
             429, "Budget spent", "today's budget of unanswered questions is used up"
         ),
+        errors.ReleaseHeld: Fault(403, "Held", "nothing is released now", own=True),
+        errors.PersonsSpent: Fault(429, "Budget spent", "the budget is used up", own=True),
+        errors.SecondApproverNeeded: Fault(
+            202, "Approval needed", "somebody has to approve this question", own=True
+        ),
+        errors.ConductStopped: Fault(403, "Stopped", "an operator has to lift a stop", own=True),
         errors.UnsupportedQuery: Fault(
             501, "Not implemented", "this server answers queries about domains alone"
         ),
@@ -96,6 +102,7 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
         errors.TooManyRequests: Fault(
             429, "Too many requests", "too many connections at once; try again later"
         ),
+        errors.TooOften: Fault(429, "Too many requests", "too many look-ups; try again later"),
         errors.DoNotTrackRefused: Fault(
             403,
             "Do-not-track refused",

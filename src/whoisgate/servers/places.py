@@ -31,6 +31,24 @@ def among(address: Address | None, networks: tuple[Network, ...]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+class Networks:
+    """One word for each network that is counted; the last 1,024 addresses are remembered."""
+
+    def __init__(self, trusted: tuple[Network, ...]) -> None:
+        self._trusted = trusted
+        self.of = lru_cache(1024)(self._of)
+
+    def _of(self, host: str) -> int | str:
+        """The network of an address; the empty text for loopback and trusted proxies."""
+        address = parsed(host)
+        if address is None:
+            return host
+        if address.is_loopback or among(address, self._trusted):
+            return ""
+        # A /64 has its low half cut off, so it never meets an IPv4 address' number.
+        return int(address) if address.version == 4 else ~(int(address) >> 64)  # noqa: PLR2004  IPv4
+
+
 class Places:
     """The connections that one server holds, counted."""
 
@@ -38,7 +56,7 @@ class Places:
         self._settings = settings
         self._each: Counter[int | str] = Counter()
         self._taken = 0
-        self._key = lru_cache(1024)(self._network)
+        self._key = Networks(settings.networks).of
 
     def take(self, host: str) -> int | str | None:
         """A place for a connection from ``host``, to be given back with `leave`; None if full."""
@@ -60,13 +78,3 @@ class Places:
             self._each[key] -= 1
             if not self._each[key]:
                 del self._each[key]
-
-    def _network(self, host: str) -> int | str:
-        """One word per network; the empty text for those that are not counted by network."""
-        address = parsed(host)
-        if address is None:
-            return host
-        if address.is_loopback or among(address, self._settings.networks):
-            return ""
-        # A /64 has its low half cut off, so it never meets an IPv4 address' number.
-        return int(address) if address.version == 4 else ~(int(address) >> 64)  # noqa: PLR2004  IPv4

@@ -27,10 +27,12 @@ from whoisgate.errors import (
     DoNotTrackRefused,
     LogUnavailable,
     NonceExpected,
+    PersonsSpent,
     PurposeNotAllowed,
     RequesterError,
     SessionEnded,
     SignInFailed,
+    TooOften,
     UnsupportedQuery,
     WhoisgateError,
 )
@@ -39,11 +41,12 @@ from whoisgate.gate import Answer, AsyncGate
 from whoisgate.policy.decide import Outcome
 from whoisgate.presented import Presented
 from whoisgate.queries import PUBLIC, Purpose, Question, Requester
-from whoisgate.servers import request, sessions
+from whoisgate.servers import limits, request, sessions
 from whoisgate.servers.faults import FAULTS, code, fault, refused
 from whoisgate.servers.pages import KINDS, Pages, Policies, Receipts
 from whoisgate.servers.sessions import SessionKeeper
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.visitors import Visitors
 
 PUBLIC_MAX_AGE_S: Final = 60
 """How long anybody may keep a public answer; it depends on nothing of the record."""
@@ -119,16 +122,20 @@ def application(  # noqa: PLR0917  wiring, done once
     policies: Policies,
     log_folder: Path,
     clock: Callable[[], datetime],
+    *,
+    visitors: Visitors | None = None,
     sessions: SessionKeeper | None = None,
 ) -> ASGIApp:
     """The whole HTTP side of a gate, as one ASGI application.
 
     ``receipts`` gives the proof text for an entry, a token and a requester's identity, or raises
     `ReceiptNotFound`; ``policies`` gives an archived bundle by its digest. Both run in threads.
-    Without ``sessions`` nobody signs in here, and cookies are not looked at.
+    Without ``visitors`` the public may ask as often as it likes; without ``sessions`` nobody signs
+    in here, and cookies are not looked at.
     """
+    visitors = visitors or Visitors(settings, 0, clock, bytes)
     return _Application(
-        gate, settings, authenticator, receipts, policies, log_folder, clock, sessions
+        gate, settings, authenticator, receipts, policies, log_folder, clock, visitors, sessions
     )
 
 
@@ -142,11 +149,13 @@ class _Application:
         policies: Policies,
         log_folder: Path,
         clock: Callable[[], datetime],
+        visitors: Visitors,
         sessions: SessionKeeper | None,
     ) -> None:
         self._gate, self._settings, self._clock = gate, settings, clock
         self._sessions, self._slow = sessions, _SLOW | ({b"cookie"} if sessions else set())
         self._authenticator = authenticator
+        self._visitors = visitors
         self._not_ready_until: datetime | None = None
         self._help: tuple[datetime, bytes] | None = None
         self._pages = Pages(
@@ -164,8 +173,10 @@ class _Application:
                 if name in self._slow:
                     break
             else:
-                held = self._gate.at_hand(path[8:])
+                place = self._visitors.place(request.client(scope, self._settings.networks))
+                held = None if self._visitors.full(place) else self._gate.at_hand(path[8:])
                 if held is not None:
+                    self._visitors.add(place)
                     length = b"%d" % len(held.body)
                     headers = [*_public(held.decision.policy), (b"content-length", length)]
                     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -227,8 +238,13 @@ class _Application:
         if said.do_not_track:
             self._gate.count("do_not_track")
             raise DoNotTrackRefused("expected no `farv1_dnt`")
-        requester = await self._requester(scope, said, arrived)
+        try:
+            requester = await self._requester(scope, said, arrived)
+        except RequesterError:
+            self._visit(scope)
+            raise
         if requester is PUBLIC:
+            self._visit(scope)
             answer = await self._gate.answer(Question.of(name), PUBLIC, arrived)
             return Reply(200, _public(answer.decision.policy), answer.body)
         question = _question(name, said)
@@ -250,8 +266,21 @@ class _Application:
             *_PRIVATE,
             (b"disclosure-entry", b"%d" % receipt.index),
             (b"disclosure-receipt", address.encode("ascii")),
+            *limits.fields(receipt.quotas, self._clock()),
         )
-        return Reply(_STATUS[answer.outcome], headers, answer.body)
+        if answer.held is None:
+            return Reply(_STATUS[answer.outcome], headers, answer.body)
+        if isinstance(answer.held, PersonsSpent):
+            headers = (*headers, limits.retry_after(answer.held.ends, self._clock()))
+        return Reply(fault(answer.held).status, headers, answer.body, code(answer.held))
+
+    def _visit(self, scope: Scope) -> None:
+        """Count the look-up of somebody unknown; raises `TooOften`."""
+        place = self._visitors.place(request.client(scope, self._settings.networks))
+        if self._visitors.full(place):
+            self._gate.count("too_often")
+            raise TooOften(self._visitors.ends)
+        self._visitors.add(place)
 
     async def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
         """Who asks; the public, if nothing is said that only somebody known may say."""
@@ -266,6 +295,7 @@ class _Application:
         if not request.confidential(scope, self._settings.networks):
             self._gate.count("clear_text")
             raise ClearText("expected TLS, a trusted proxy, or loopback")
+        self._visit(scope)
         try:
             told = await sessions.answered(keeper, page, scope, self._clock())
         except (CredentialRefused, DoNotTrackRefused, SignInFailed, SessionEnded) as error:
@@ -349,7 +379,10 @@ class _Application:
             _LOG.error("%s %s at %s", number, type(error).__name__, _place(error))
         text = str(error) if row.own and isinstance(error, WhoisgateError) else row.sentence
         body = rdap.encode_error(row.status, row.title, row.code or number, [text])
-        return Reply(row.status, (*_PRIVATE, *headers), body, number)
+        headers = (*_PRIVATE, *headers)
+        if isinstance(error, TooOften):
+            headers = (*headers, limits.retry_after(error.ends, self._clock()))
+        return Reply(row.status, headers, body, number)
 
 
 class _Recorder:

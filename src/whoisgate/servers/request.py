@@ -92,6 +92,25 @@ def speaks_for_another(scope: Scope, proxies: tuple[Network, ...]) -> bool:
     return named and not among(_peer(scope), proxies)
 
 
+def client(scope: Scope, proxies: tuple[Network, ...]) -> str:
+    """The address that asks; empty where a trusted proxy does not say for whom it asks.
+
+    `X-Forwarded-For` is believed from trusted proxies alone, from its end up to the first address
+    that is none of theirs: what stands before that, the client may have written.
+    """
+    peer = cast("tuple[str, int] | None", scope.get("client"))
+    if peer is None:
+        return ""
+    if not proxies or not among(parsed(peer[0]), proxies):
+        return peer[0]
+    said = b",".join(lines(scope, b"x-forwarded-for")).decode("latin-1")
+    for text in reversed(said.split(",")):
+        address = parsed(text.strip())
+        if not among(address, proxies):
+            return str(address) if address is not None else ""
+    return ""
+
+
 def presented(scope: Scope, base_url: str, proxies: tuple[Network, ...]) -> Presented:
     """What the request brings along to prove who asks; raises `CredentialRefused`."""
     raw, query = cast("bytes", scope["raw_path"]), cast("bytes", scope["query_string"])

@@ -15,8 +15,8 @@ Network = IPv4Network | IPv6Network
 class ServerSettings:
     """How both servers behave.
 
-    ``trusted_proxies`` are addresses or networks whose ``X-Forwarded-Proto`` and ``Client-Cert``
-    are believed.
+    ``trusted_proxies`` are addresses or networks whose ``X-Forwarded-Proto``, ``X-Forwarded-For``
+    and ``Client-Cert`` are believed.
     ``connections`` bounds each server's open connections, ``connections_each`` those of one IPv4
     address or IPv6 /64 (loopback and trusted proxies speak for many and are exempt there).
     ``request_s`` is the time to send a request line and head, ``drain_s`` the time to read an

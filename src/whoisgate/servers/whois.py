@@ -12,11 +12,12 @@ import logging
 import socket
 from typing import Final, cast
 
-from whoisgate.errors import MalformedQuestion, RequesterError, TooManyRequests
+from whoisgate.errors import MalformedQuestion, RequesterError, TooManyRequests, TooOften
 from whoisgate.gate import AsyncGate
 from whoisgate.servers.faults import code, fault
 from whoisgate.servers.places import Places
 from whoisgate.servers.settings import ServerSettings
+from whoisgate.servers.visitors import Visitors
 
 MAX_QUERY: Final = 512
 BACKLOG: Final = 2048
@@ -27,8 +28,11 @@ _LOG = logging.getLogger("whoisgate")
 class WhoisServer:
     """Answers port 43 from ``gate``; `start` it on a bound socket, and `stop` it."""
 
-    def __init__(self, gate: AsyncGate, settings: ServerSettings) -> None:
+    def __init__(
+        self, gate: AsyncGate, settings: ServerSettings, visitors: Visitors | None = None
+    ) -> None:
         self.gate, self.settings, self.places = gate, settings, Places(settings)
+        self.visitors = visitors
         self.open: set[_Connection] = set()
         self._server: asyncio.AbstractServer | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -76,6 +80,7 @@ class _Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answering",
+        "_host",
         "_line",
         "_loop",
         "_place",
@@ -87,7 +92,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, server: WhoisServer, loop: asyncio.AbstractEventLoop) -> None:
         self._server, self._loop = server, loop
-        self._line, self._answering = b"", False
+        self._line, self._answering, self._host = b"", False, ""
         self._place: int | str | None = None
         self.deadline = loop.time() + server.settings.request_s
         self.task: asyncio.Task[None] | None = None
@@ -95,7 +100,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         server, peer = self._server, transport.get_extra_info("peername")
-        self._place = server.places.take(peer[0] if peer else "")
+        self._host = peer[0] if peer else ""
+        self._place = server.places.take(self._host)
         if self._place is None:
             self._refuse(TooManyRequests("too many connections"))
         else:
@@ -130,11 +136,25 @@ class _Connection(asyncio.Protocol):
         except RequesterError as error:
             self._refuse(error)
             return
+        if not self._visit():
+            return
         held = self._server.gate.at_hand(name, "whois")
         if held is not None:
             self._write(held.body)
         else:
             self.task = self._loop.create_task(self._find(name))
+
+    def _visit(self) -> bool:
+        """Count the look-up, or refuse it."""
+        visitors = self._server.visitors
+        if visitors is not None:
+            place = visitors.place(self._host)
+            if visitors.full(place):
+                self._server.gate.count("too_often")
+                self._refuse(TooOften(visitors.ends))
+                return False
+            visitors.add(place)
+        return True
 
     async def _find(self, name: str) -> None:
         try:

@@ -24,6 +24,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from whoisgate.accounts import Settled
 from whoisgate.audit.draft import Draft
 from whoisgate.audit.entry import SealedEntry, seal
 from whoisgate.audit.envelope import (
@@ -39,8 +40,10 @@ from whoisgate.audit.proof import receipt, signed_checkpoint
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.tree import Grown, grow
 from whoisgate.audit.verify import leaf_hash
+from whoisgate.budgets import Quota
 from whoisgate.errors import ClockBehind, DiskFull, LogUnavailable, MissingKey, WhoisgateError
 from whoisgate.stores import shred, tables
+from whoisgate.stores.book import Rows
 from whoisgate.stores.publish import Published
 from whoisgate.stores.settle import settlements
 from whoisgate.stores.signing import SigningKeys
@@ -85,6 +88,7 @@ class _Line:
     sealed: SealedEntry
     token: bytes
     shred: bytes
+    quotas: tuple[Quota, ...]
 
 
 @dataclass(slots=True)
@@ -164,29 +168,29 @@ class Sequencer:
             raise ClockBehind(f"the clock is `{behind:.1f}` s behind the last entry")
         logged_at = max(now, head.logged_at)
         batch = _Batch(head, self._epoch_at(logged_at), logged_at)
+        book = Rows(self._database, ledger.tags, tables.to_us(logged_at))
         random = ledger.entropy(_RANDOM_BYTES * len(drafts))
         for at, draft in enumerate(drafts):
             own = random[at * _RANDOM_BYTES : (at + 1) * _RANDOM_BYTES]
             try:
-                statements = settlements(
-                    self._database,
-                    ledger.tags,
-                    draft,
-                    head.edge.size + len(batch.lines),
-                    logged_at,
-                )
-                line = self._line(batch, draft, own)
+                index = head.edge.size + len(batch.lines)
+                settled, statements = settlements(book, draft, index, logged_at)
+                line = self._line(batch, settled, own)
             except (WhoisgateError, ValueError, TypeError, OverflowError) as error:
                 batch.outcomes.append(error)
                 continue
             # Settled before the next draft is checked, which must see it.
             for statement in statements:
                 self._database.execute(*statement)
+            book.enter(settled, index)
             batch.lines.append(line)
             batch.outcomes.append(line)
+        if batch.lines:
+            book.write()
         return batch
 
-    def _line(self, batch: _Batch, draft: Draft, random: bytes) -> _Line:
+    def _line(self, batch: _Batch, settled: Settled, random: bytes) -> _Line:
+        draft = settled.draft
         secret = random[NONCE_BYTES : NONCE_BYTES + SHRED_BYTES]
         sealed = seal(
             draft,
@@ -197,7 +201,7 @@ class Sequencer:
             shred=secret,
             epoch_key=batch.epoch.key,
         )
-        return _Line(draft, sealed, random[-TOKEN_BYTES:], secret)
+        return _Line(draft, sealed, random[-TOKEN_BYTES:], secret, settled.quotas)
 
     def _epoch_at(self, logged_at: datetime) -> _Epoch:
         name = f"{logged_at:%Y-%m-%dT%HZ}/{self._node}"
@@ -257,7 +261,7 @@ def _receipts(batch: _Batch, grown: Grown, signer: Signer) -> list[Receipt | Exc
     return [
         line
         if isinstance(line, Exception)
-        else receipt(line.draft, line.sealed, next(places), note, line.token)
+        else receipt(line.draft, line.sealed, next(places), note, line.token, line.quotas)
         for line in batch.outcomes
     ]
 

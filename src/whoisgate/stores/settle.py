@@ -13,6 +13,8 @@ from datetime import datetime
 from functools import singledispatch
 from typing import Final
 
+from whoisgate import accounts
+from whoisgate.accounts import Settled
 from whoisgate.audit.draft import (
     Barred,
     Confirmed,
@@ -21,6 +23,7 @@ from whoisgate.audit.draft import (
     Erased,
     Grant,
     Imported,
+    Lifted,
     Listed,
     NewKey,
     Proposed,
@@ -35,6 +38,7 @@ from whoisgate.errors import (
     MalformedAuthority,
     UnknownEntry,
 )
+from whoisgate.stores.book import Rows
 from whoisgate.stores.tables import Tags, to_us
 
 _DAY_US: Final = 86_400_000_000
@@ -43,19 +47,24 @@ Statement = tuple[str, Sequence[object]]
 
 
 def settlements(
-    database: sqlite3.Connection, tags: Tags, draft: Draft, index: int, now: datetime
-) -> list[Statement]:
-    """The writes beside entry ``index`` that make a draft whole, not yet executed.
+    book: Rows, draft: Draft, index: int, now: datetime
+) -> tuple[Settled, list[Statement]]:
+    """What a draft settles in the accounts, and the other writes beside entry ``index``.
 
-    Raises what forbids this draft: `CredentialRefused`, `BudgetSpent`, `ApprovalSpent` or
-    `UnknownEntry`.
+    Neither is done yet.
+
+    Raises what forbids this draft: `CredentialRefused`, `BudgetSpent`, `ApprovalSpent`,
+    `ReleaseHeld` or `UnknownEntry`.
     """
+    database, tags = book.database, book.tags
     if draft.valid_until is not None and draft.valid_until <= now:
         raise CredentialRefused("the credential ended before the entry was logged")
     if draft.requester:
         _admit(database, tags, draft)
+    settled = accounts.settle(book, draft, to_us(now))
     statements: list[Statement] = []
-    if draft.budget is not None:
+    # What stops somebody is logged even where the refusals of the day are used up.
+    if draft.budget is not None and not settled.stops:
         statements += _debit(database, tags, draft, draft.budget, now)
     if draft.uses is not None:
         approval = (draft.uses, tags.tag("question", draft.question))
@@ -77,7 +86,7 @@ def settlements(
             "INSERT INTO obligation (idx, do, due_at) VALUES (?, ?, ?)",
             (index, str(due.do), max(to_us(now + due.after), wait)),
         ))  # fmt: skip
-    return statements
+    return settled, statements
 
 
 NOTICE: Final = "notify_registrant"
@@ -297,3 +306,12 @@ _BAR: Final = (
 def _barred(person: Barred, at: _At) -> list[Statement]:
     tag = at.tags.tag("requester", person.identity)
     return [(_BAR, (tag, at.index, person.barred))]
+
+
+@_settle.register
+def _lifted(lifted: Lifted, at: _At) -> list[Statement]:
+    if not at.database.execute(
+        "SELECT 1 FROM stopped WHERE idx = ? AND lifted_by IS NULL", (lifted.entry,)
+    ).fetchone():
+        raise UnknownEntry(f"expected an entry that stops somebody, got `{lifted.entry}`")
+    return [("UPDATE stopped SET lifted_by = ? WHERE idx = ?", (at.index, lifted.entry))]

@@ -152,7 +152,8 @@ class SQLiteLog:
         """Queue ``draft``; the future resolves after commit and signature. Never blocks on disk.
 
         Its exception is `LogUnavailable` (also `ClockBehind`, `DiskFull`), `StaleLog`, or what
-        forbids this draft: `ApprovalSpent`, `BudgetSpent`, `CredentialRefused`, `UnknownEntry`;
+        forbids this draft: `ApprovalSpent`, `BudgetSpent`, `ReleaseHeld`, `CredentialRefused`,
+        `UnknownEntry`;
         `ValueError` or `TypeError` if an entry cannot hold it. Callbacks of the future must not
         wait for the log.
         """
@@ -251,6 +252,14 @@ class SQLiteLog:
                 "SELECT idx, logged_at FROM pending WHERE granted_by IS NULL ORDER BY idx"
             ).fetchall()
         return [Pending(entry, tables.from_us(at)) for entry, at in rows]
+
+    def stopped(self) -> list[int]:
+        """The entries that stopped somebody whom nobody has lifted that from, oldest first."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT idx FROM stopped WHERE lifted_by IS NULL ORDER BY idx"
+            ).fetchall()
+        return [entry for (entry,) in rows]
 
     def obligations(self) -> list[ObligationDue]:
         """All duties that entries scheduled, the earliest due first."""

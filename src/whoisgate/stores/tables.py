@@ -68,6 +68,15 @@ CREATE TABLE proposal (idx INTEGER, name TEXT, record TEXT NOT NULL, state TEXT 
 CREATE TABLE imported (signer TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE barred (requester BLOB PRIMARY KEY, entry INTEGER NOT NULL,
     barred INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE account (month INTEGER, tag BLOB, at INTEGER NOT NULL, hours INTEGER NOT NULL,
+    days INTEGER NOT NULL, months INTEGER NOT NULL, PRIMARY KEY (month, tag)) WITHOUT ROWID;
+CREATE TABLE counted (month INTEGER, tag BLOB, held BLOB NOT NULL, PRIMARY KEY (month, tag))
+    WITHOUT ROWID;
+CREATE TABLE habit (requester BLOB PRIMARY KEY, hours INTEGER NOT NULL, days INTEGER NOT NULL,
+    hour INTEGER NOT NULL, unusual INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX habit_hour ON habit (hour);
+CREATE TABLE stopped (requester BLOB PRIMARY KEY, idx INTEGER NOT NULL, lifted_by INTEGER)
+    WITHOUT ROWID;
 """
 _MIGRATE: Final = {1: _SINCE_2, 2: _SINCE_3}
 """What each format lacks of the next."""
