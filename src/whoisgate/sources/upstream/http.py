@@ -127,8 +127,11 @@ class Web:
         return await self._ask("GET", url, accept, own, b"", frozenset({200, 404}))
 
     async def post(self, url: URL, accept: str, form: bytes, authorization: str | None) -> Reply:
-        """As `get`, for a form that is sent there; a body of status 200, 400 or 401 is read."""
-        own = [("Content-Type", "application/x-www-form-urlencoded")]
+        """As `get`, for a form that is sent there; a body of status 200, 400 or 401 is read.
+
+        The connection ends with the answer.
+        """
+        own = [("Connection", "close"), ("Content-Type", "application/x-www-form-urlencoded")]
         own += [("Content-Length", str(len(form)))]
         if authorization is not None:
             own.append(("Authorization", authorization))
