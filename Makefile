@@ -26,7 +26,7 @@ help:
 	@echo "make check     all that a change must pass: format, lint, types, layers, tests, docs"
 	@echo "make bench     the figures of docs/benchmarks.md"
 	@echo "make soak      the property tests, for hours instead of seconds"
-	@echo "make interop   other people's programs against ours (needs cargo and Go)"
+	@echo "make interop   other people's programs against ours (needs cargo, Go and Node)"
 	@echo "make docs      the generated pages of docs/reference"
 	@echo "make format    write the formatting that make check wants"
 	@echo "make lock      choose and pin the dependencies again"
@@ -59,9 +59,9 @@ bench: $(VENV)/.test
 soak: $(VENV)/.test
 	WHOISGATE_SOAK=1 $(PYTEST) -n auto -m "$(WITHIN)"
 
-interop: $(VENV)/.test $(INTEROP)/bin/rdap-srv $(INTEROP)/.go
+interop: $(VENV)/.test $(INTEROP)/bin/rdap-srv $(INTEROP)/.go $(INTEROP)/oidc/.npm
 	RDAP_SRV=$(abspath $(INTEROP)/bin/rdap-srv) GO_PROGRAMS=$(abspath $(INTEROP)/bin) \
-		$(PYTEST) -m interop
+		OIDC_PROVIDER=$(abspath $(INTEROP)/oidc) $(PYTEST) -m interop
 
 docs: $(VENV)/.base
 	$(BIN)/python docs/generate.py
@@ -114,6 +114,12 @@ $(INTEROP)/bin/rdap-srv: | $(VENV)/pyvenv.cfg
 $(INTEROP)/.go: $(wildcard tests/interop/go/go.* tests/interop/go/*/*.go) | $(VENV)/pyvenv.cfg
 	@command -v go >/dev/null || { echo "make interop needs Go: install Go 1.26 and try again" >&2; exit 1; }
 	cd tests/interop/go && GOBIN=$(abspath $(INTEROP)/bin) go install tool ./...
+	@touch $@
+
+# oidc-provider, at the versions and hashes of package-lock.json.
+$(INTEROP)/oidc/.npm: $(wildcard tests/interop/oidc/*.*) tests/interop/oidc/.npmrc | $(VENV)/pyvenv.cfg
+	@command -v npm >/dev/null || { echo "make interop needs npm: install Node 22 and try again" >&2; exit 1; }
+	mkdir -p $(@D) && cp $^ $(@D) && cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(PLAIN)/.core: requirements/core.txt pyproject.toml | $(PLAIN)/pyvenv.cfg

@@ -65,6 +65,7 @@ def _https(url: str) -> str:
 Moment = Annotated[datetime, AfterValidator(_aware)]
 BaseURL = Annotated[str, AfterValidator(_slash)]
 BootstrapURL = Annotated[str, AfterValidator(_https)]
+IssuerURL = Annotated[str, AfterValidator(_https)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
 QueryLine = Annotated[str, AfterValidator(_query)]
@@ -301,6 +302,19 @@ class KeySettings(_Table):
     operator_command: tuple[str, ...] = ()
 
 
+class ClientSettings(_Table):
+    """``[[directory.client]]``: this server as client of an issuer, so that people sign in there.
+
+    ``secret_file`` goes as HTTP Basic; without it the client is a public one. ``scope`` has
+    ``offline_access`` for sessions that can be refreshed.
+    """
+
+    iss: IssuerURL
+    client_id: str = Field(min_length=1, max_length=200)
+    secret_file: Path | None = None
+    scope: str = Field("openid rdap", pattern=r"^openid( [!#-\[\]-~]+)*$")
+
+
 class DirectorySettings(_Table):
     """``[directory]``: who may ask; `whoisgate authority` keeps it.
 
@@ -308,7 +322,8 @@ class DirectorySettings(_Table):
     person proposes an authority and another confirms it. ``signers`` are the public keys (JWK
     files) of operators whose directories may be imported, by name. The keys that an issuer
     publishes are fetched from public addresses and from networks under ``keys_allow``, and
-    ``keys_ca`` (PEM) signs for their servers, without it the system's authorities.
+    ``keys_ca`` (PEM) signs for their servers, without it the system's authorities. Clients are told
+    of every issuer, and to use ``default_issuer`` if they know no better (RFC 9560 §4.1).
     """
 
     audience: str | None = None
@@ -316,6 +331,8 @@ class DirectorySettings(_Table):
     signers: dict[str, Path] = {}
     keys_allow: tuple[NetworkText, ...] = ()
     keys_ca: Path | None = None
+    default_issuer: IssuerURL | None = None
+    client: tuple[ClientSettings, ...] = ()
 
 
 class _LimitsSettings(_Table):

@@ -118,7 +118,7 @@ class TooManyRequests(RequesterError):
 
 
 class DoNotTrackRefused(RequesterError):
-    """``farv1_dnt`` asks for what the duty to log forbids (RFC 9560 §4.2.2)."""
+    """A parameter or a token asks for what the duty to log forbids (RFC 9560 §3.1.5.2, §4.2.2)."""
 
     code = "WG113"
 
@@ -166,6 +166,36 @@ class TooOften(RequesterError):
     def __init__(self, ends: datetime) -> None:
         super().__init__("too many look-ups in this minute")
         self.ends = ends
+
+
+class PurposeNotAllowed(RequesterError):
+    """``farv1_qp`` says no purpose that anybody may have here (RFC 9560 §4.2.1)."""
+
+    code = "WG121"
+
+
+class SessionConflict(RequesterError):
+    """A login within a session, something else without one, or too many (RFC 9560 §5)."""
+
+    code = "WG122"
+
+
+class SessionEnded(RequesterError):
+    """The session of this cookie is over, or never was (RFC 9560 §5.6)."""
+
+    code = "WG123"
+
+
+class ProviderUnsupported(RequesterError):
+    """An identity provider at which this server cannot sign anybody in (RFC 9560 §4.2.3)."""
+
+    code = "WG124"
+
+
+class SignInFailed(RequesterError):
+    """The identity provider did not say who it is, or not so that it can be believed."""
+
+    code = "WG125"
 
 
 @dataclass(frozen=True, slots=True)

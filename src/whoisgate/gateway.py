@@ -6,21 +6,25 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from whoisgate import app
+from whoisgate.config import ClientSettings
 from whoisgate.errors import LogUnavailable, MalformedConfig, WhoisgateError
 from whoisgate.gate import AsyncSource, Source
 from whoisgate.identity.authenticator import Authenticator
 from whoisgate.identity.directory import Directory
 from whoisgate.identity.dpop import Proofs
 from whoisgate.identity.published import Fetch, Published
+from whoisgate.identity.sessions import Registration, Sessions
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import serve as run
+from whoisgate.servers.sessions import CALLBACK
 from whoisgate.servers.settings import ServerSettings
 from whoisgate.servers.visitors import Visitors
 from whoisgate.servers.whois import WhoisServer
-from whoisgate.sources.upstream.keys import fetcher
+from whoisgate.sources.upstream.keys import fetcher, poster
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.sqlite import SQLiteLog
 
@@ -52,22 +56,28 @@ def serve(
     """
     config = folder.config
     gate = app.open_async(folder.path, source=source, allow_draft=allow_draft)
-    settings = ServerSettings(folder.settings().rdap, config.rdap.trusted_proxies)
+    settings = ServerSettings(
+        folder.settings().rdap,
+        config.rdap.trusted_proxies,
+        default_issuer=config.directory.default_issuer,
+    )
     visitors = Visitors(settings, config.rdap.public_per_minute, app.utc_now, app.entropy)
     log = folder.log()
     directory = KeptDirectory(log, folder.audience, app.utc_now)
     directory.read()
+    authenticator = Authenticator(
+        directory, proofs=Proofs(folder.nonce_key()), published=Published(_fetcher(folder))
+    )
     answers = application(
         gate,
         settings,
-        Authenticator(
-            directory, proofs=Proofs(folder.nonce_key()), published=Published(_fetcher(folder))
-        ),
+        authenticator,
         log.receipt,
         log.archived,
         folder.log_folder,
         app.utc_now,
         visitors=visitors,
+        sessions=_sessions(folder, authenticator),
     )
     run(
         answers,
@@ -124,8 +134,36 @@ class KeptDirectory:
 
 
 def _fetcher(folder: app.Folder) -> Fetch:
+    return fetcher(*_providers(folder))
+
+
+def _providers(folder: app.Folder) -> tuple[tuple[str, ...], Path | None]:
+    """Which networks identity providers may be in, and who signs for their servers."""
     settings = folder.config.directory
-    return fetcher(settings.keys_allow, settings.keys_ca and folder.path / settings.keys_ca)
+    return settings.keys_allow, settings.keys_ca and folder.path / settings.keys_ca
+
+
+def _sessions(folder: app.Folder, authenticator: Authenticator) -> Sessions | None:
+    """Who signs people in, None where the configuration has no client; raises `MissingKey`."""
+    settings = folder.config.directory
+    if not settings.client:
+        return None
+    return Sessions(
+        (Registration(c.iss, c.client_id, _secret(folder, c), c.scope) for c in settings.client),
+        authenticator,
+        _fetcher(folder),
+        poster(*_providers(folder)),
+        redirect=f"{folder.config.gate.base_url}farv1_session/{CALLBACK}",
+        resource=folder.audience,
+        key=app.entropy(32),
+        entropy=app.entropy,
+        default=settings.default_issuer,
+    )
+
+
+def _secret(folder: app.Folder, client: ClientSettings) -> str | None:
+    said = app.read_passphrase(client.secret_file and folder.path / client.secret_file)
+    return None if said is None else said.decode()
 
 
 def address(text: str) -> Address:

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
+import httpx2
 import pytest
 from tests.e2e.conftest import PURPOSE, make_folder, serving
 from tests.identity.bound import HOLDER, THIEF, jkt, jwk_of, pem
 from tests.identity.tokens import ED, claims, ed_jwk, jwks, record, token
+from tests.servers.conftest import until
 from tests.sources.upstream.conftest import Authority, http, says, speaking
 
 from whoisgate import authorities
@@ -42,11 +44,20 @@ def listed(path, server):
     return folder
 
 
+def issuers(base_url):
+    """What `/help` tells of identity providers."""
+    told = httpx2.get(f"{base_url}help", timeout=20).json()["farv1_openidcConfiguration"]
+    return {each["iss"]: (each["name"], each["default"]) for each in told["openidcProviders"]}
+
+
 def test_fetches_the_keys_and_believes_the_holder_alone(tmp_path, issuer, run):
     server, signer = issuer
     path = make_folder(tmp_path / "gate")
     config = path / "whoisgate.toml"
-    table = f'\n[directory]\nkeys_allow = ["127.0.0.1/32"]\nkeys_ca = "{signer.ca}"\n'
+    table = (
+        f'\n[directory]\nkeys_allow = ["127.0.0.1/32"]\nkeys_ca = "{signer.ca}"\n'
+        f'default_issuer = "{ISS}"\n'
+    )
     text = config.read_text()
     assert text.count("\n[directory]\n") == 1
     config.write_text(text.replace("\n[directory]\n", table))
@@ -78,6 +89,11 @@ def test_fetches_the_keys_and_believes_the_holder_alone(tmp_path, issuer, run):
         ):
             told = run(*asked, *more)
             assert told.returncode == 1
+        assert issuers(base_url)[ISS] == ("Customs of Example", True)
+        assert len(issuers(base_url)) > 1
+        who = ["Customs of Example", "--by", "Ann Operator", "--reason", "a test", "--dir", path]
+        assert run("authority", "suspend", *who).returncode == 0
+        until(lambda: ISS not in issuers(base_url))
     assert len(server.asked) == 1
 
 

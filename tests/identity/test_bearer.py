@@ -95,7 +95,6 @@ def test_refuses(name):
         ("expired", "the token has expired"),
         ("wrong audience", "wrong audience: the token is for another server"),
         ("not yet valid", "the token is not valid yet"),
-        ("do not track", "expected a token without `rdap_dnt_allowed`: answers are logged"),
         ("HS256 with the RSA key's PEM", "expected a token signed with `RS256`"),
         ("one signature bit", "the token's signature does not hold"),
         ("kid is a path", "expected the `kid` of a key that the issuer has published"),

@@ -55,6 +55,7 @@ def jwks(*keys):
 
 
 AUDIENCE = "https://rdap.registrar.example"
+ALL_PURPOSES = frozenset(purpose.value for purpose in Purpose)
 PURPOSES = frozenset({PURPOSE, Purpose.LEGAL_ACTIONS})
 
 
@@ -293,7 +294,6 @@ ATTACKS = {
     "sub with a line break": token(body=claims(sub="officer\nadmin")),
     "sub with a lone surrogate": token(body=claims(sub="\ud800")),
     "sub too long": token(body=claims(sub="x" * 256)),
-    "do not track": token(body=claims(rdap_dnt_allowed=True)),
     "do not track as text": token(body=claims(rdap_dnt_allowed="true")),
     "purposes as text": token(body=claims(rdap_allowed_purposes=PURPOSE.value)),
     "purposes of numbers": token(body=claims(rdap_allowed_purposes=[1])),

@@ -52,7 +52,8 @@ class Reply:
 
     def __post_init__(self):
         self.fields = {name.lower(): value for name, value in self.lines}
-        assert len(self.fields) == len(self.lines), "a header line came twice"
+        once = [name.lower() for name, _ in self.lines if name.lower() != "set-cookie"]
+        assert len(set(once)) == len(once), "a header line came twice"
 
     @property
     def json(self):
@@ -115,7 +116,7 @@ def make(policy, record, tmp_path):
 
     def make(
         *, source=None, log=None, records=(), clock=lambda: NOW, gate=None, base_url=BASE_URL,
-        directory=lambda: DIRECTORY, per_minute=0, **server,
+        directory=lambda: DIRECTORY, per_minute=0, sessions=None, **server,
     ):  # fmt: skip
         entropy = iter(range(1, 1 << 30))
         log = log or MemoryLog(clock=clock, entropy=lambda n: next(entropy).to_bytes(n, "little"))
@@ -128,15 +129,17 @@ def make(policy, record, tmp_path):
             Settings(policy, relay, shown, **(gate or {})), source, log, clock, executor=executor,
             find_timeout_s=0.2,
         )  # fmt: skip
+        authenticator = Authenticator(directory, proofs=Proofs(KEY))
         app = application(
             door,
             settings,
-            Authenticator(directory, proofs=Proofs(KEY)),
+            authenticator,
             getattr(log, "receipt", None),
             {policy.digest: policy.text}.get,
             tmp_path,
             clock,
             visitors=Visitors(settings, per_minute, clock, secrets.token_bytes),
+            sessions=sessions(authenticator) if sessions else None,
         )
         made.append((log, executor))
         return Service(door, log, settings, app, policy, source)

@@ -135,54 +135,6 @@ def test_gives_a_credential_without_a_question_the_public_view_unstored(service)
     assert service.entries() == before
 
 
-# --- farv1 -----------------------------------------------------------------------------------
-
-
-def test_takes_a_purpose_alone_from_farv1_qp(service):
-    reply = service.ask("/domain/example.com", with_token(), query=f"farv1_qp={PURPOSE}")
-    assert reply.status == 403
-    assert "disclosure-entry" in reply.fields
-
-
-def test_prefers_the_disclosure_request_to_farv1_qp(service):
-    reply = service.ask("/domain/example.com", asking(RELEASED), query="farv1_qp=dnsTransparency")
-    assert reply.status == 200
-    assert b"Ada Example" in reply.body
-
-
-def test_asks_a_stranger_with_farv1_qp_for_a_credential(service):
-    assert service.ask("/domain/example.com", query=f"farv1_qp={PURPOSE}").status == 401
-
-
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [
-        ("farv1_dnt=true", 403),
-        ("farv1_dnt=TRUE", 403),
-        ("farv1_dnt=", 403),
-        ("farv1_dnt=false", 200),
-        ("farv1_dnt=false&farv1_dnt=true", 403),
-        ("farv1_qq=x", 200),
-        ("FARV1_QP=x", 200),
-        ("utm_source=x&a[]=1&%ff=%fe", 200),
-        ("farv1_qp=a&farv1_qp=a", 400),
-        ("&".join(["a=1"] * 40), 400),
-    ],
-)
-def test_reads_only_the_parameters_that_it_knows(service, query, status):
-    service.ask("/domain/example.com")  # so that the answer is at hand
-    reply = service.ask("/domain/example.com", query=query)
-    assert reply.status == status
-    assert reply.json.get("errorCode", 200) == status
-
-
-def test_refuses_not_to_track_even_a_good_credential(service):
-    before = service.entries()
-    reply = service.ask("/domain/example.com", asking(RELEASED), query="farv1_dnt=true")
-    assert (reply.status, reply.code) == (403, "WG113")
-    assert service.entries() == before
-
-
 # --- the question ----------------------------------------------------------------------------
 
 

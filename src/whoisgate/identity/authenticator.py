@@ -46,7 +46,8 @@ class Authenticator:
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """Who presents this, as proved at ``now``.
 
-        Raises `CredentialRefused`, or `CredentialRequired` where nothing was presented.
+        Raises `CredentialRefused`, `DoNotTrackRefused` for a credential that forbids logging, or
+        `CredentialRequired` where nothing was presented.
         """
         directory = self._adopt()
         proved = [*self._proved(directory, presented, now)]
@@ -56,6 +57,17 @@ class Authenticator:
             )
         # Whatever was presented must hold, and all of it must name the same person.
         return directory.admit(reduce(signature.together, proved))
+
+    def signed_in(
+        self, token: str, iss: str, client: str, nonce: str | None, now: datetime
+    ) -> tuple[str, str]:
+        """As `Bearer.signed_in`."""
+        self._adopt()
+        return self._bearer.signed_in(token, iss, client, nonce, now)
+
+    def providers(self, now: datetime) -> list[tuple[str, str]]:
+        """As `Directory.providers`; raises `LogUnavailable` where there is no directory."""
+        return self._directory().providers(now)
 
     def nonce(self, now: datetime) -> str | None:
         """What the next DPoP proof must carry; None where none is taken."""

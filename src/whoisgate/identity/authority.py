@@ -310,6 +310,11 @@ class Authority:
     record: Record
     entry: int
 
+    def in_force(self, now: datetime) -> bool:
+        """Whether ``now`` is within the record's validity."""
+        since, until = self.record.valid_from, self.record.valid_until
+        return (since is None or since <= now) and (until is None or now < until)
+
     def requester(
         self,
         person: str,

@@ -16,7 +16,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from whoisgate.errors import CredentialRefused, CredentialRequired, MalformedAuthority
+from whoisgate.errors import (
+    CredentialRefused,
+    CredentialRequired,
+    DoNotTrackRefused,
+    MalformedAuthority,
+)
 from whoisgate.identity import jws
 from whoisgate.identity.dpop import Proofs
 from whoisgate.identity.issuer import Issuer
@@ -30,6 +35,9 @@ CACHE_S: Final = 60
 CACHE_TOKENS: Final = 4096
 
 _TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
+_ID_TYPES: Final = frozenset({"jwt", ""})
+"""What `typ` may say in an ID token, which may also have none."""
+
 _HEADER: Final = frozenset({"alg", "typ", "kid", "x5t", "x5t#S256"})
 _ID_TOKEN: Final = frozenset({"nonce", "at_hash", "c_hash"})
 _JKT: Final = "jkt"
@@ -68,7 +76,8 @@ class Bearer:
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """Who presents a token, as proved at ``now``.
 
-        Raises `CredentialRefused`, `ProofRefused`, or `CredentialRequired` without any.
+        Raises `CredentialRefused`, `ProofRefused`, `DoNotTrackRefused` for a good token that
+        forbids logging, or `CredentialRequired` without any.
         """
         scheme, token = _authorization(presented)
         held = self._remembered(token, now) or self._remember(token, now)
@@ -85,6 +94,24 @@ class Bearer:
         elif any(presented.lines(b"dpop")):
             raise CredentialRefused("expected no `DPoP` proof with a token that is not bound to it")
         return held.requester
+
+    def signed_in(
+        self, token: str, iss: str, client: str, nonce: str | None, now: datetime
+    ) -> tuple[str, str]:
+        """Authority and `sub` of an ID token for ``client`` (OpenID Connect Core §3.1.3.7).
+
+        Raises `CredentialRefused`. It is signed as the issuer's other tokens are.
+        """
+        issuer, claims = self._opened(token, now, _ID_TYPES)
+        if issuer.proof.iss != iss:
+            raise CredentialRefused("the ID token is of another issuer")
+        audience = claims.get("aud")
+        if audience not in (client, [client]):
+            raise CredentialRefused("wrong audience: the ID token is for another client")
+        if nonce is not None and claims.get("nonce") != nonce:
+            raise CredentialRefused("the ID token is of another sign-in")
+        _end(issuer, claims, now)
+        return issuer.authority.record.authority, _subject(claims)
 
     async def prepare(self, presented: Presented, now: datetime) -> None:
         """Fetch the keys that `authenticate` will want, if they are to be fetched; never raises."""
@@ -116,6 +143,14 @@ class Bearer:
         return held
 
     def _verified(self, token: str, now: datetime) -> tuple[Requester, Mapping[str, str]]:
+        issuer, claims = self._opened(token, now, _TYPES)
+        binding = _binding(claims)
+        return _requester(issuer, claims, binding, now), binding
+
+    def _opened(
+        self, token: str, now: datetime, types: frozenset[str]
+    ) -> tuple[Issuer, Mapping[str, Claim]]:
+        """The issuer and the claims, once the signature holds."""
         try:
             jwt = jws.parsed(token, _HEADER)
         except ValueError as error:
@@ -124,16 +159,19 @@ class Bearer:
         issuer = self._issuers.get(iss) if isinstance(iss, str) else None
         if issuer is None:
             raise CredentialRefused("expected a token of an issuer that this server believes")
-        self._check_signature(issuer, jwt, now)
-        binding = _binding(jwt.claims)
-        return _requester(issuer, jwt.claims, binding, now), binding
+        self._check_signature(issuer, jwt, now, types)
+        return issuer, jwt.claims
 
-    def _check_signature(self, issuer: Issuer, jwt: jws.JWT, now: datetime) -> None:
+    def _check_signature(
+        self, issuer: Issuer, jwt: jws.JWT, now: datetime, types: frozenset[str]
+    ) -> None:
         algorithm, header = issuer.proof.algorithm, jwt.header
         names, kind, kid = jws.NAMES[algorithm], header.get("typ"), header.get("kid")
         if header.get("alg") not in names:
             raise CredentialRefused(f"expected a token signed with `{names[0]}`")
-        if not isinstance(kind, str) or kind.lower() not in _TYPES:
+        if kind is None and "" in types:
+            kind = ""
+        if not isinstance(kind, str) or kind.lower() not in types:
             raise CredentialRefused("expected a token of type `at+jwt` or `JWT`")
         keys = issuer.keys
         if keys is None and self._published is not None:
@@ -197,18 +235,11 @@ def _requester(
         raise CredentialRefused("wrong audience: the token is for another server")
     if _ID_TOKEN & claims.keys():
         raise CredentialRefused("expected an access token, got an ID token")
-    if claims.get("rdap_dnt_allowed", False) is not False:
-        # RFC 9560 §3.1.5.2: the claim forbids the record that this server must keep.
-        raise CredentialRefused("expected a token without `rdap_dnt_allowed`: answers are logged")
     if proof.bound and not binding:
         raise CredentialRefused("expected a token that is bound to its sender's key")
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
-        raise CredentialRefused(f"expected a `sub` of 1 to `{MAX_SUBJECT}` characters")
-    if not subject.isprintable():
-        raise CredentialRefused("expected a `sub` of printable characters")
+    subject = _subject(claims)
     proved_by = "dpop" if _JKT in binding else "bearer"
-    return issuer.authority.requester(
+    requester = issuer.authority.requester(
         subject,
         (binding and proof.assurance_bound) or proof.assurance,
         f"{proved_by}+certificate" if _X5T in binding else proved_by,
@@ -216,6 +247,22 @@ def _requester(
         valid_until=_end(issuer, claims, now),
         purposes=_purposes(claims),
     )
+    untracked = claims.get("rdap_dnt_allowed", False)
+    if not isinstance(untracked, bool):
+        raise CredentialRefused("expected `rdap_dnt_allowed` as `true` or `false`")
+    if untracked:
+        # RFC 9560 §3.1.5.2: the claim forbids the record that this server must keep.
+        raise DoNotTrackRefused("expected a token without `rdap_dnt_allowed`: answers are logged")
+    return requester
+
+
+def _subject(claims: Mapping[str, Claim]) -> str:
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
+        raise CredentialRefused(f"expected a `sub` of 1 to `{MAX_SUBJECT}` characters")
+    if not subject.isprintable():
+        raise CredentialRefused("expected a `sub` of printable characters")
+    return subject
 
 
 def _end(issuer: Issuer, claims: Mapping[str, Claim], now: datetime) -> datetime:

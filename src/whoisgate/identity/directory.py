@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 from whoisgate.errors import CredentialRefused, MalformedAuthority
 from whoisgate.identity.authority import (
@@ -64,6 +65,20 @@ class Directory:
             for name, (text, entry) in records.items()
         )
         return cls(authorities, audience, barred)
+
+    def providers(self, now: datetime) -> list[tuple[str, str]]:
+        """`iss` and authority of each identity provider (OIDC) that may sign at ``now``, by name.
+
+        An issuer that is named otherwise than OpenID Connect Core §2 has it is none.
+        """
+        return sorted(
+            (
+                (iss, issuer.authority.record.authority)
+                for iss, issuer in self.issuers.items()
+                if iss.startswith("https://") and issuer.authority.in_force(now)
+            ),
+            key=lambda each: each[::-1],
+        )
 
     def admit(self, requester: Requester) -> Requester:
         """The requester, if not barred; raises `CredentialRefused`."""

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from whoisgate import errors
 from whoisgate.errors import WhoisgateError
+from whoisgate.servers.sessions import END_SESSION
 
 
 class Fault(NamedTuple):
@@ -103,8 +104,26 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
         ),
         errors.TooOften: Fault(429, "Too many requests", "too many look-ups; try again later"),
         errors.DoNotTrackRefused: Fault(
-            403, "Do-not-track refused", "every answer beyond the public view is logged"
+            403,
+            "Do-not-track refused",
+            "every answer beyond the public view is logged, with who asked: expected no "
+            "`farv1_dnt`, and no token with `rdap_dnt_allowed`",
         ),
+        errors.PurposeNotAllowed: Fault(
+            403, "Purpose not allowed", "the purpose is not allowed", own=True
+        ),
+        errors.SessionConflict: Fault(409, "Session conflict", "not in this state", own=True),
+        errors.SessionEnded: Fault(
+            401,
+            "Session ended",
+            "sign in again",
+            own=True,
+            headers=(*_challenge(), END_SESSION),
+        ),
+        errors.ProviderUnsupported: Fault(
+            400, "Provider unsupported", "nobody signs in there", own=True
+        ),
+        errors.SignInFailed: Fault(403, "Sign-in failed", "the sign-in failed", own=True),
         errors.SourceError: Fault(502, "Source failed", "registration data could not be read"),
         errors.SourceTooSlow: Fault(504, "Source too slow", "registration data took too long"),
         errors.UpstreamError: Fault(

@@ -19,7 +19,6 @@ from starlette.types import Receive, Scope, Send
 
 from whoisgate.errors import ReceiptNotFound, WhoisgateError
 from whoisgate.formats import rdap
-from whoisgate.servers.settings import ServerSettings
 
 Receipts = Callable[[int, str, str], str]
 """Proof text for an entry, a token and a requester's identity, or `ReceiptNotFound`."""
@@ -49,7 +48,7 @@ class Pages:
 
     def __init__(  # noqa: PLR0917  the parts that `application` was given
         self,
-        settings: ServerSettings,
+        help_text: Callable[[], bytes],
         receipts: Receipts,
         policies: Policies,
         log_folder: Path,
@@ -58,7 +57,7 @@ class Pages:
     ) -> None:
         self._receipts, self._policies, self._log_folder = receipts, policies, log_folder
         self._identified, self._ready_for_gated = identified, ready_for_gated
-        self._help = rdap.encode_help(settings.rdap)
+        self._help_text = help_text
         self._router = Router(
             [
                 Route("/help", self._help_page),
@@ -78,8 +77,8 @@ class Pages:
         await self._router(scope, receive, send)
 
     async def _help_page(self, _: Request) -> Response:
-        headers = {**_OPEN, "Cache-Control": "public, max-age=3600"}
-        return Response(self._help, 200, headers, "application/rdap+json")
+        headers = {**_OPEN, "Cache-Control": "public, max-age=60"}
+        return Response(self._help_text(), 200, headers, "application/rdap+json")
 
     async def _receipt(self, request: Request) -> Response:
         identity = await self._identified(request.scope)

@@ -10,7 +10,8 @@ method, status, number and duration and no name, token or value.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from http import HTTPStatus
@@ -27,7 +28,10 @@ from whoisgate.errors import (
     LogUnavailable,
     NonceExpected,
     PersonsSpent,
+    PurposeNotAllowed,
     RequesterError,
+    SessionEnded,
+    SignInFailed,
     TooOften,
     UnsupportedQuery,
     WhoisgateError,
@@ -36,10 +40,11 @@ from whoisgate.formats import disclosure_request, rdap
 from whoisgate.gate import Answer, AsyncGate
 from whoisgate.policy.decide import Outcome
 from whoisgate.presented import Presented
-from whoisgate.queries import PUBLIC, Question, Requester
-from whoisgate.servers import limits, request
+from whoisgate.queries import PUBLIC, Purpose, Question, Requester
+from whoisgate.servers import limits, request, sessions
 from whoisgate.servers.faults import FAULTS, code, fault, refused
 from whoisgate.servers.pages import KINDS, Pages, Policies, Receipts
+from whoisgate.servers.sessions import SessionKeeper
 from whoisgate.servers.settings import ServerSettings
 from whoisgate.servers.visitors import Visitors
 
@@ -48,6 +53,8 @@ PUBLIC_MAX_AGE_S: Final = 60
 
 NOT_READY_S: Final = 30
 """How long after a failed append the server calls itself not ready for gated questions."""
+
+HELP_S: Final = timedelta(seconds=1)
 
 UNSUPPORTED: Final = frozenset(
     {
@@ -77,6 +84,7 @@ _SLOW: Final = frozenset(
     }
 )  # fmt: skip
 _STATUS: Final = {Outcome.RELEASED: 200, Outcome.NEEDS_APPROVAL: 202, Outcome.REFUSED: 403}
+_PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)
 _CLOSE: Final[Headers] = ((b"connection", b"close"),)
 """Ends the connection after the answer, so that no unread body stays behind."""
 
@@ -89,6 +97,9 @@ class Authenticator(Protocol):
 
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """The requester; raises `CredentialRefused` or `CredentialRequired`."""
+
+    def providers(self, now: datetime) -> Iterable[tuple[str, str]]:
+        """`iss` and authority of each identity provider; raises `LogUnavailable`."""
 
     def nonce(self, now: datetime) -> str | None:
         """What the next DPoP proof must carry; None where none is taken."""
@@ -113,16 +124,18 @@ def application(  # noqa: PLR0917  wiring, done once
     clock: Callable[[], datetime],
     *,
     visitors: Visitors | None = None,
+    sessions: SessionKeeper | None = None,
 ) -> ASGIApp:
     """The whole HTTP side of a gate, as one ASGI application.
 
     ``receipts`` gives the proof text for an entry, a token and a requester's identity, or raises
     `ReceiptNotFound`; ``policies`` gives an archived bundle by its digest. Both run in threads.
-    Without ``visitors`` the public may ask as often as it likes.
+    Without ``visitors`` the public may ask as often as it likes; without ``sessions`` nobody signs
+    in here, and cookies are not looked at.
     """
     visitors = visitors or Visitors(settings, 0, clock, bytes)
     return _Application(
-        gate, settings, authenticator, receipts, policies, log_folder, clock, visitors
+        gate, settings, authenticator, receipts, policies, log_folder, clock, visitors, sessions
     )
 
 
@@ -137,13 +150,16 @@ class _Application:
         log_folder: Path,
         clock: Callable[[], datetime],
         visitors: Visitors,
+        sessions: SessionKeeper | None,
     ) -> None:
         self._gate, self._settings, self._clock = gate, settings, clock
+        self._sessions, self._slow = sessions, _SLOW | ({b"cookie"} if sessions else set())
         self._authenticator = authenticator
         self._visitors = visitors
         self._not_ready_until: datetime | None = None
+        self._help: tuple[datetime, bytes] | None = None
         self._pages = Pages(
-            settings, receipts, policies, log_folder, self._identified, self._ready_for_gated
+            self._help_text, receipts, policies, log_folder, self._identified, self._ready_for_gated
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,7 +170,7 @@ class _Application:
         # Only a canonical name without question, credential or body is ever found at hand.
         if path[:8] == "/domain/" and scope["method"] == "GET" and not scope["query_string"]:
             for name, _ in scope["headers"]:
-                if name in _SLOW:
+                if name in self._slow:
                     break
             else:
                 place = self._visitors.place(request.client(scope, self._settings.networks))
@@ -208,6 +224,8 @@ class _Application:
         kind, _, rest = path.removeprefix("/").partition("/")
         if kind == "domain":
             return await self._domain(scope, rest)
+        if kind == "farv1_session" and self._sessions is not None:
+            return await self._session(self._sessions, scope, rest)
         if kind in UNSUPPORTED:
             raise UnsupportedQuery("expected a query about a domain")
         # Starlette's patterns end in `$`, which overlooks a line break at the end.
@@ -218,6 +236,7 @@ class _Application:
     async def _domain(self, scope: Scope, name: str) -> Reply:
         arrived, said = self._clock(), request.read(scope)
         if said.do_not_track:
+            self._gate.count("do_not_track")
             raise DoNotTrackRefused("expected no `farv1_dnt`")
         try:
             requester = await self._requester(scope, said, arrived)
@@ -265,7 +284,25 @@ class _Application:
 
     async def _requester(self, scope: Scope, said: request.Said, now: datetime) -> Requester:
         """Who asks; the public, if nothing is said that only somebody known may say."""
-        return await self._known(scope, now) if said.beyond_public else PUBLIC
+        in_session = self._sessions and sessions.cookie(scope, sessions.SESSION) is not None
+        return await self._known(scope, now) if said.beyond_public or in_session else PUBLIC
+
+    async def _session(self, keeper: SessionKeeper, scope: Scope, page: str) -> Reply:
+        """The answer about a session."""
+        if scope["method"] != "GET":
+            allow = ((b"allow", b"GET"),)
+            return _error(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET", allow)
+        if not request.confidential(scope, self._settings.networks):
+            self._gate.count("clear_text")
+            raise ClearText("expected TLS, a trusted proxy, or loopback")
+        self._visit(scope)
+        try:
+            told = await sessions.answered(keeper, page, scope, self._clock())
+        except (CredentialRefused, DoNotTrackRefused, SignInFailed, SessionEnded) as error:
+            untracked = isinstance(error, DoNotTrackRefused)
+            self._gate.count("do_not_track" if untracked else "credential_refused")
+            raise
+        return Reply(told.status, (*_PRIVATE, *told.headers), told.body)
 
     async def _known(self, scope: Scope, now: datetime) -> Requester:
         """Who holds the credential, read only where nobody could read along."""
@@ -275,14 +312,30 @@ class _Application:
         try:
             settings = self._settings
             presented = request.presented(scope, settings.base_url, settings.networks)
+            token = self._token(scope, now)
+            if token is not None:
+                # Beside a token of the request's own it is one line too many, and refused.
+                own = (b"authorization", b"Bearer " + token.encode("ascii"))
+                presented = replace(presented, headers=(*presented.headers, own))
             await self._authenticator.prepare(presented, now)
-            return self._authenticator.authenticate(presented, now)
+            requester = self._authenticator.authenticate(presented, now)
+            return requester if token is None else replace(requester, proved_by="session")
         except NonceExpected:
             raise  # how every conversation begins
-        except (CredentialRefused, CredentialRequired) as error:
-            refused = isinstance(error, CredentialRefused)
+        except DoNotTrackRefused:
+            self._gate.count("do_not_track")
+            raise
+        except (CredentialRefused, CredentialRequired, SessionEnded) as error:
+            refused = not isinstance(error, CredentialRequired)
             self._gate.count("credential_refused" if refused else "credential_required")
             raise
+
+    def _token(self, scope: Scope, now: datetime) -> str | None:
+        """The token of the request's session, None without one; raises `SessionEnded`."""
+        secret = sessions.session(scope) if self._sessions else None
+        if self._sessions is None or secret is None:
+            return None
+        return self._sessions.token(secret, now)
 
     async def _identified(self, scope: Scope) -> str:
         """The identity of who asks for a page that needs one."""
@@ -294,6 +347,22 @@ class _Application:
             return ()
         nonce = self._authenticator.nonce(now)
         return ((b"dpop-nonce", nonce.encode("ascii")),) if nonce else ()
+
+    def _help_text(self) -> bytes:
+        """The help answer, made at most `HELP_S` ago; who may sign in changes."""
+        now = self._clock()
+        if self._help is None or not timedelta() <= now - self._help[0] < HELP_S:
+            try:
+                listed = list(self._authenticator.providers(now))
+                signs_in = self._sessions is not None and self._sessions.supported(now)
+            except LogUnavailable:
+                listed, signs_in = [], False  # help is for everybody
+            default = self._settings.default_issuer
+            if default is None and len(listed) == 1:
+                default = listed[0][0]
+            told = [rdap.Provider(iss, name, iss == default) for iss, name in listed]
+            self._help = now, rdap.encode_help(self._settings.rdap, told, sessions=signs_in)
+        return self._help[1]
 
     def _ready_for_gated(self) -> bool:
         """Whether no append has failed lately; reads the log as well."""
@@ -345,6 +414,9 @@ def _public(policy: str) -> Headers:
 def _question(name: str, said: request.Said) -> Question:
     """The question of a request by somebody known; ``farv1_qp`` counts where nothing else is."""
     if not said.disclosure:
+        if said.purpose is not None and said.purpose not in _PURPOSES:
+            # A claim allows no purpose that is not registered, whatever it says (§3.1.5.1).
+            raise PurposeNotAllowed("`farv1_qp`: expected a purpose of RFC 9560 §9.3")
         return Question.of(name, purpose=said.purpose)
     words = disclosure_request.parse(request.combined(said.disclosure))
     return Question.of(

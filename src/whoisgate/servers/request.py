@@ -52,16 +52,21 @@ def read(scope: Scope) -> Said:
     authorization, disclosure = lines(scope, b"authorization"), lines(scope, b"disclosure-request")
     if not query:
         return Said(authorization, disclosure)
-    try:
-        pairs = parse_qsl(query.decode("latin-1"), True, max_num_fields=MAX_PARAMETERS)
-    except ValueError:
-        raise MalformedQuestion(f"expected at most `{MAX_PARAMETERS}` parameters") from None
+    pairs = parameters(query)
     purposes = [value for name, value in pairs if name == "farv1_qp"]
     if len(purposes) > 1:
         raise MalformedQuestion("expected `farv1_qp` once")
     # Whatever is not clearly a no asks not to be tracked.
     track = any(name == "farv1_dnt" and value.lower() != "false" for name, value in pairs)
     return Said(authorization, disclosure, purposes[0] if purposes else None, track)
+
+
+def parameters(query: bytes) -> list[tuple[str, str]]:
+    """Names and values of a query in its order; raises `MalformedQuestion` on too many."""
+    try:
+        return parse_qsl(query.decode("latin-1"), True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        raise MalformedQuestion(f"expected at most `{MAX_PARAMETERS}` parameters") from None
 
 
 def lines(scope: Scope, name: bytes) -> tuple[bytes, ...]:

@@ -20,7 +20,9 @@ class ServerSettings:
     ``connections`` bounds each server's open connections, ``connections_each`` those of one IPv4
     address or IPv6 /64 (loopback and trusted proxies speak for many and are exempt there).
     ``request_s`` is the time to send a request line and head, ``drain_s`` the time to read an
-    answer, and the time in which the servers finish when stopped. Raises `MalformedConfig`.
+    answer, and the time in which the servers finish when stopped. ``default_issuer`` is the
+    identity provider that clients are told to use; without it the only one, if there is only one.
+    Raises `MalformedConfig`.
     """
 
     rdap: rdap.Settings
@@ -29,6 +31,7 @@ class ServerSettings:
     connections_each: int = 64
     request_s: float = 10.0
     drain_s: float = 30.0
+    default_issuer: str | None = None
     networks: tuple[Network, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

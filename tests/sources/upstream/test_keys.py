@@ -1,4 +1,4 @@
-"""The keys of issuers, fetched over real sockets within the bounds of every upstream."""
+"""Issuers' keys, and forms for them, over real sockets within the bounds of every upstream."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from whoisgate.errors import (
     UpstreamTooLarge,
     UpstreamUnreachable,
 )
-from whoisgate.sources.upstream.keys import LIMIT_BYTES, fetcher
+from whoisgate.sources.upstream.keys import LIMIT_BYTES, fetcher, poster
 
 BODY = b'{"keys": []}'
 
@@ -26,6 +26,57 @@ def fetch(authority):
         return asyncio.run(fetcher(allow, authority.ca, resolver=resolver)(url))
 
     return fetch
+
+
+@pytest.fixture
+def post(authority):
+    def post(url, form=b"a=b", authorization="Basic YTpi", allow=LOOPBACK):
+        async def resolver(host, port):
+            return ("127.0.0.1",)
+
+        send = poster(allow, authority.ca, resolver=resolver)
+        return asyncio.run(send(url, form, authorization))
+
+    return post
+
+
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "401 Unauthorized"])
+def test_sends_a_form_and_reads_the_answer(post, authority, status):
+    def speak(connection, question):
+        body = question.partition(b"\r\n\r\n")[2] or connection.recv(100)
+        assert body == b"a=b&c=d"
+        connection.sendall(http(b"{}", status=status))
+
+    with speaking(speak, tls=authority.server("id.example")) as server:
+        said = post(f"https://id.example:{server.port}/token", b"a=b&c=d")
+    assert said == (int(status[:3]), b"{}")
+    (asked,) = server.asked
+    assert asked.startswith(b"POST /token HTTP/1.1\r\n")
+    assert b"\r\nContent-Type: application/x-www-form-urlencoded\r\n" in asked
+    assert b"\r\nAuthorization: Basic YTpi\r\n" in asked
+    assert b"\r\nContent-Length: 7\r\n" in asked
+
+
+def test_sends_no_credential_on_and_none_where_there_is_none(post, authority):
+    moved = http(status="307 Temporary Redirect", Location="https://id.example/else")
+
+    def speak(connection, question):
+        assert question.partition(b"\r\n\r\n")[2] or connection.recv(100)
+        connection.sendall(moved)
+
+    with speaking(speak, tls=authority.server("id.example")) as server:
+        assert post(f"https://id.example:{server.port}/token", authorization=None) == (307, b"")
+    (asked,) = server.asked
+    assert b"uthorization" not in asked
+
+
+def test_sends_no_form_where_nothing_may_be_fetched(post, authority):
+    with speaking(says(http()), tls=authority.server("id.example")) as server:
+        with pytest.raises(UpstreamForbidden):
+            post(f"https://id.example:{server.port}/token", allow=())
+        with pytest.raises(UpstreamForbidden, match="https"):
+            post(f"http://id.example:{server.port}/token")
+        assert server.connections == 0
 
 
 def test_fetches_what_stands_at_an_https_address(fetch, authority):

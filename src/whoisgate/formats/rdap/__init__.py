@@ -7,15 +7,23 @@ labels, unknown members and vendor extensions are never looked at.
 """
 
 from whoisgate.formats.rdap.frame import Settings
-from whoisgate.formats.rdap.messages import encode_error, encode_help, encode_refusal
+from whoisgate.formats.rdap.messages import (
+    Provider,
+    encode_error,
+    encode_help,
+    encode_refusal,
+    encode_session,
+)
 from whoisgate.formats.rdap.reading import decode
 from whoisgate.formats.rdap.writing import encode
 
 __all__ = [
+    "Provider",
     "Settings",
     "decode",
     "encode",
     "encode_error",
     "encode_help",
     "encode_refusal",
+    "encode_session",
 ]

@@ -1,4 +1,7 @@
-"""Fetches the keys that an issuer publishes (RFC 7517 §5), within the bounds of every upstream."""
+"""Talks to identity providers, within the bounds of every upstream.
+
+Fetches what they publish (RFC 7517 §5, OpenID Connect Discovery), and sends forms to them.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +28,35 @@ def fetcher(
     web = Web(Addresses.of(allow, resolver), LIMIT_BYTES, tls(ca), CONNECTIONS)
 
     async def fetch(address: str) -> bytes:
-        try:
-            url = URL.parse(address)
-        except ValueError:
-            raise UpstreamForbidden("expected an absolute https URL") from None
-        if url.scheme != "https":
-            raise UpstreamForbidden("expected an absolute https URL")
-        reply = await web.get(url, "application/jwk-set+json, application/json")
+        reply = await web.get(_https(address), "application/jwk-set+json, application/json")
         if reply.status != 200:  # noqa: PLR2004  HTTP
             raise UpstreamMalformed(f"expected status 200, got `{reply.status}`")
         return reply.body
 
     return fetch
+
+
+def poster(
+    allow: Iterable[str] = (), ca: Path | None = None, *, resolver: Resolver = resolve
+) -> Callable[[str, bytes, str | None], Awaitable[tuple[int, bytes]]]:
+    """What sends a form to an https address, with an `Authorization`; gives status and body.
+
+    All else is as `fetcher`.
+    """
+    web = Web(Addresses.of(allow, resolver), LIMIT_BYTES, tls(ca), CONNECTIONS)
+
+    async def post(address: str, form: bytes, authorization: str | None) -> tuple[int, bytes]:
+        reply = await web.post(_https(address), "application/json", form, authorization)
+        return reply.status, reply.body
+
+    return post
+
+
+def _https(address: str) -> URL:
+    try:
+        url = URL.parse(address)
+    except ValueError:
+        raise UpstreamForbidden("expected an absolute https URL") from None
+    if url.scheme != "https":
+        raise UpstreamForbidden("expected an absolute https URL")
+    return url
