@@ -64,7 +64,7 @@ def _https(url: str) -> str:
 
 Moment = Annotated[datetime, AfterValidator(_aware)]
 BaseURL = Annotated[str, AfterValidator(_slash)]
-BootstrapURL = Annotated[str, AfterValidator(_https)]
+HttpsURL = Annotated[str, AfterValidator(_https)]
 IssuerURL = Annotated[str, AfterValidator(_https)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
@@ -224,7 +224,7 @@ class BootstrapSettings(_Table):
     """
 
     file: Path
-    url: BootstrapURL | None = None
+    url: HttpsURL | None = None
     ca: Path | None = None
     max_age_h: float = Field(48.0, gt=0, le=24 * 30)
 
@@ -335,7 +335,9 @@ class DirectorySettings(_Table):
     client: tuple[ClientSettings, ...] = ()
 
 
-class _LimitsSettings(_Table):
+class LimitsSettings(_Table):
+    """Persons disclosed in one UTC hour, day and calendar month."""
+
     hour: int | None = Field(None, ge=0)
     day: int | None = Field(None, ge=0)
     month: int | None = Field(None, ge=0)
@@ -345,7 +347,7 @@ class _LimitsSettings(_Table):
         return Limits(self.hour, self.day, self.month)
 
 
-class PersonLimitsSettings(_LimitsSettings):
+class PersonLimitsSettings(LimitsSettings):
     """``[budget.person]``: disclosed to one person in one UTC hour, day and calendar month."""
 
     hour: int | None = Field(200, ge=0)
@@ -353,7 +355,7 @@ class PersonLimitsSettings(_LimitsSettings):
     month: int | None = Field(5000, ge=0)
 
 
-class AuthorityLimitsSettings(_LimitsSettings):
+class AuthorityLimitsSettings(LimitsSettings):
     """``[budget.authority]``: disclosed to all of one authority, as for one person."""
 
     day: int | None = Field(5000, ge=0)

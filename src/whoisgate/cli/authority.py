@@ -14,15 +14,13 @@ from whoisgate import authorities
 from whoisgate.app import Folder
 from whoisgate.audit.draft import JSON
 from whoisgate.audit.receipt import Receipt
+from whoisgate.cli.options import By, InFolder, Reason
 from whoisgate.cli.output import AsJSON, console, print_json
 from whoisgate.errors import MalformedAuthority
 from whoisgate.identity.authority import Record
 
 app = typer.Typer(help="Keep the directory of authorities.", no_args_is_help=True)
 
-InFolder = Annotated[Path, typer.Option("--dir", help="The gate's folder.")]
-By = Annotated[str, typer.Option(help="Who does it.")]
-Reason = Annotated[str, typer.Option(help="Why; committed, never shown.")]
 Name = Annotated[str, typer.Argument(help="The authority, as it is listed.")]
 Person = Annotated[
     str | None, typer.Option(help="This person of it alone, by the pseudonym in the entries.")

@@ -15,19 +15,17 @@ import typer
 from whoisgate import operations
 from whoisgate.app import Folder
 from whoisgate.audit.draft import JSON
+from whoisgate.cli.options import By, InFolder, Reason
 from whoisgate.cli.output import AsJSON, print_json
 from whoisgate.stores.sqlite import SQLiteLog
 
 app = typer.Typer(help="Care for the audit log.", no_args_is_help=True)
 
-InFolder = Annotated[Path, typer.Option("--dir", help="The gate's folder.")]
 Entries = Annotated[list[int] | None, typer.Argument(help="Numbers of entries.")]
 Domain = Annotated[str | None, typer.Option(help="Every entry about this domain.")]
 Requester = Annotated[
     str | None, typer.Option(help="Every entry of this requester, as AUTHORITY/PERSON.")
 ]
-By = Annotated[str, typer.Option(help="Who does it.")]
-Reason = Annotated[str, typer.Option(help="Why; committed, never shown.")]
 
 
 @app.command("open")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -29,13 +29,13 @@ from whoisgate.audit.verify import (
     question_key,
     thumbprint,
 )
-from whoisgate.elements import ELEMENTS, element
+from whoisgate.config import ElementName, HttpsURL, LimitsSettings, Moment
+from whoisgate.elements import element
 from whoisgate.errors import CredentialRefused, MalformedAuthority
 from whoisgate.queries import (
     Assurance,
     Jurisdiction,
     LegalBasis,
-    Limits,
     Purpose,
     Requester,
     RequesterClass,
@@ -77,22 +77,6 @@ CLASSES: Final[Mapping[Kind, RequesterClass]] = {
 }
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _element_name(name: str) -> str:
-    if name not in ELEMENTS:
-        raise ValueError("expected the name of an element, as in `registrant.email`")
-    return name
-
-
-def _https(url: str) -> str:
-    if not url.startswith("https://"):
-        raise ValueError("expected an https URL")
-    return url
-
-
 def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("expected printable characters")
@@ -108,7 +92,6 @@ _JOSE: Final = {"OKP": ("Ed25519", "EdDSA"), "EC": ("ES256",), "RSA": ("PS512",)
 """The names in a JWK (RFC 7518, RFC 9864) of the algorithms that a key of its kind signs with."""
 
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
-Moment = Annotated[datetime, AfterValidator(_aware)]
 Thumbprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -128,7 +111,7 @@ class TokenProof(_Part):
     iss: Line
     algorithm: Algorithm
     keys: dict[str, Any] | None = None
-    keys_url: Annotated[Line, AfterValidator(_https)] | None = None
+    keys_url: Annotated[HttpsURL, Field(max_length=200), AfterValidator(_printable)] | None = None
     assurance: Assurance
     assurance_bound: Assurance | None = None
     bound: bool = False
@@ -237,30 +220,18 @@ class Vetted(_Part):
     on: date
 
 
-class LimitsOf(_Part):
-    """Persons disclosed in one UTC hour, day and month."""
-
-    hour: int | None = Field(None, ge=0)
-    day: int | None = Field(None, ge=0)
-    month: int | None = Field(None, ge=0)
-
-    def limits(self) -> Limits:
-        """The same, as the gate counts them."""
-        return Limits(self.hour, self.day, self.month)
-
-
 class Budget(_Part):
     """How many persons may be disclosed to one person, and to the whole authority."""
 
-    person: LimitsOf = LimitsOf()
-    authority: LimitsOf = LimitsOf()
+    person: LimitsSettings = LimitsSettings()
+    authority: LimitsSettings = LimitsSettings()
 
 
 class StandingOf(_Part):
     """An approval for every question of the authority on one basis."""
 
     basis: LegalBasis
-    elements: tuple[Annotated[str, AfterValidator(_element_name)], ...]
+    elements: tuple[ElementName, ...]
     expires: Moment
 
 

@@ -1,0 +1,12 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+InFolder = Annotated[Path, typer.Option("--dir", help="The gate's folder.")]
+By = Annotated[str, typer.Option(help="Who does it.")]
+Reason = Annotated[str, typer.Option(help="Why; committed, never shown.")]
