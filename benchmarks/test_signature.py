@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from tests.identity.questions import DISCLOSURE, NOW, URL, jwk, record
 
 from whoisgate.audit.question import QuestionSigner
+from whoisgate.errors import CredentialRefused
 from whoisgate.identity.authority import Authority
 from whoisgate.identity.directory import Directory
 from whoisgate.identity.signature import Nonces, authenticate
@@ -73,7 +74,7 @@ def test_refuse_a_stranger(benchmark, listed):
     def refuse():
         try:
             authenticate(presented, {}, nonces, NOW)
-        except Exception as error:  # noqa: BLE001  any error would do
+        except CredentialRefused as error:
             return error
 
     nonces = Nonces()
