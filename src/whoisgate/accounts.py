@@ -42,8 +42,8 @@ class Book(Protocol):
     def account(self, key: Key, now_us: int) -> Account:
         """The account in the calendar month of a moment; an empty one if there is none."""
 
-    def counted_us(self, shelf: Key, keys: Sequence[Key], now_us: int) -> Mapping[Key, int]:
-        """When each was last counted in that month; those that never were are left out.
+    def counted_us(self, shelf: Key, keys: Sequence[Key]) -> Mapping[Key, int]:
+        """When each was last counted this month; those that never were are left out.
 
         All that is counted for one `shelf_of` a draft is kept together.
         """
@@ -137,11 +137,11 @@ def _noted(
 ) -> dict[Key, Noted]:
     counted = {key: tuple((*key, *one) for one in each) for key, each in wanted.items()}
     keys = [one for each in counted.values() for one in each]
-    seen_us = book.counted_us(shelf_of(draft), keys, now_us) if keys else {}
+    seen_us = book.counted_us(shelf_of(draft), keys) if keys else {}
     noted = {}
     for key, each in counted.items():
         before = book.account(key, now_us).at(now_us)
-        after = before.counted([seen_us.get(one) for one in each], now_us) if each else before
+        after = before.counted(map(seen_us.get, each), now_us) if each else before
         noted[key] = Noted(key, before, after, each)
     return noted
 

@@ -62,7 +62,7 @@ class _Book:
     def account(self, key: Key, now_us: int) -> Account:
         return self.accounts.get(key, Account()).at(now_us)
 
-    def counted_us(self, _shelf: Key, keys: Sequence[Key], _now_us: int) -> Mapping[Key, int]:
+    def counted_us(self, _shelf: Key, keys: Sequence[Key]) -> Mapping[Key, int]:
         return {key: self.counted[key] for key in keys if key in self.counted}
 
     def habit(self, requester: str) -> Habit:

@@ -17,6 +17,7 @@ from whoisgate.errors import (
     BudgetSpent,
     ClockBehind,
     ConductStopped,
+    DiskFull,
     PersonsSpent,
     ReleaseHeld,
     WhoisgateError,
@@ -122,6 +123,36 @@ def test_settles_what_stands_in_one_batch_one_after_the_other(home, log):
     drafts = [home.disclosure(domain=f"{n}.example", asking=asking(month=10)) for n in range(60)]
     outcomes = [future.exception() for future in [log.append(d) for d in drafts]]
     assert [type(o) for o in outcomes] == [type(None)] * 10 + [PersonsSpent] * 50
+
+
+def test_sees_at_once_what_another_process_spent_and_lifted(home, log):
+    other = home.log()
+    for number, each in enumerate([log, other] * 2):
+        disclose(home, each, f"{number}.example", asking(month=4))
+    for each in (log, other):
+        with pytest.raises(PersonsSpent):
+            disclose(home, each, "last.example", asking(month=4))
+    stopping = asking(thresholds=Thresholds((1, 1, 1)))
+    refusal = replace(home.disclosure(asking=stopping), kind="refusal")
+    stopped = log.append(refusal).result()
+    with pytest.raises(ConductStopped):
+        disclose(home, log, "a.example", asking(thresholds=STEPS))
+    lifted = Draft("approval", home.policy, home.clock(), settles=Lifted(stopped.index))
+    other.append(lifted).result()
+    assert disclose(home, log, "a.example", asking(thresholds=STEPS))
+
+
+def test_forgets_what_was_spent_in_a_batch_that_was_rolled_back(home, log, monkeypatch):
+    disclose(home, log, "a.example", asking(month=2))
+    with monkeypatch.context() as patch:
+
+        def full(*_):
+            raise DiskFull("no room")
+
+        patch.setattr("whoisgate.stores.shred.write", full)
+        with pytest.raises(DiskFull):
+            disclose(home, log, "b.example", asking(month=2))
+    assert disclose(home, log, "c.example", asking(month=2)).quotas[0].left == 0
 
 
 def test_leaves_nothing_of_a_draft_that_is_not_logged(home, log):

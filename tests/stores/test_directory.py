@@ -58,6 +58,17 @@ def test_stops_one_person_alone(home, log):
     assert asked(home, log, entry).exception() is None
 
 
+@pytest.mark.parametrize(
+    "settles", [listed("suspended"), Barred(Requester.identity_of(NAME, PERSON), barred=True)]
+)
+def test_sees_at_once_what_another_process_changed(home, log, settles):
+    entry = change(home, log, listed())
+    for _ in range(2):
+        assert asked(home, log, entry).exception() is None
+    change(home, home.log(), settles)
+    assert isinstance(asked(home, log, None).exception(), CredentialRefused)
+
+
 def test_takes_a_second_person_to_confirm(home, log):
     entry = change(home, log, Proposed(listed(), "Ann"))
     assert log.directory().authorities == {}

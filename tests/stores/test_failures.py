@@ -5,11 +5,13 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from whoisgate.errors import DiskFull, FormatTooNew, LogUnavailable, StaleLog
-from whoisgate.stores.sequencer import BUSY_AGAIN_S, Sequencer
+from whoisgate.stores.sequencer import BUSY_AGAIN_S
 from whoisgate.stores.sqlite import SQLiteLog
 from whoisgate.stores.tables import SCHEMA_VERSION
 
@@ -189,20 +191,25 @@ def test_a_stopped_log_that_cannot_publish_ends_without_another_try(home, log, m
 
 def test_waits_long_for_another_process_once_and_goes_on_when_it_lets_go(home, log, monkeypatch):
     log.close()
-    waits, wait = [], Sequencer._wait
-    monkeypatch.setattr(Sequencer, "_wait", lambda self, s: waits.append(s) or wait(self, s))
+    looks, waits = [], []
+    sleeping = SimpleNamespace(sleep=lambda seconds: looks.append(seconds) or time.sleep(seconds))
+    monkeypatch.setattr("whoisgate.stores.sequencer.time", sleeping)
     monkeypatch.setattr("whoisgate.stores.tables.BUSY_S", 0.5)
     later = home.log()
     later.append(home.disclosure()).result()
     holder = sqlite3.connect(home.path / "whoisgate.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    for _ in range(2):
+    for _ in range(3):
+        looks.clear()
         with pytest.raises(LogUnavailable, match="busy"):
             later.append(home.disclosure()).result()
+        waits.append(pytest.approx(sum(looks)))
+    looks.clear()
     holder.execute("ROLLBACK")
     holder.close()
     assert later.append(home.disclosure()).result()
-    assert waits == [BUSY_AGAIN_S, BUSY_AGAIN_S, 0.5]
+    assert looks == []
+    assert waits == [0.5, BUSY_AGAIN_S, BUSY_AGAIN_S]
 
 
 def test_fails_closed_in_a_read_only_folder_and_recovers(home, log):

@@ -15,6 +15,7 @@ nothing of the batch can come to be. It is never said of a sync, which may have 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,12 +46,16 @@ from whoisgate.errors import ClockBehind, DiskFull, LogUnavailable, MissingKey, 
 from whoisgate.stores import shred, tables
 from whoisgate.stores.book import Rows
 from whoisgate.stores.publish import Published
-from whoisgate.stores.settle import settlements
+from whoisgate.stores.settle import Duty, duties, settlements
 from whoisgate.stores.signing import SigningKeys
 
 CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 BUSY_AGAIN_S: Final = 0.1
 """How long to wait for another process that has held the log for `tables.BUSY_S` already."""
+
+_LOOK_S: Final = 0.0005
+"""How often to look whether it is this process's turn. SQLite itself looks ever more rarely, up to
+0.1 s, so that whoever has just committed would get the next turn again and again."""
 
 _CONTENTION: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NODE_BYTES: Final = 8
@@ -92,6 +97,7 @@ class _Line:
     token: bytes
     shred: bytes
     quotas: tuple[Quota, ...]
+    duties: Sequence[Duty]
 
 
 @dataclass(slots=True)
@@ -112,8 +118,11 @@ class Sequencer:
         self._ledger, self._database = ledger, database
         self._node, self._sequence = ledger.entropy(_NODE_BYTES).hex(), 0
         self._epoch: _Epoch | None = None
+        self._book = Rows(database, ledger.tags)
         self._waits_s = tables.BUSY_S
         self._file = _identity(ledger.database)
+        # Whoever holds the write lock waits for nobody, and its turn is waited for here.
+        database.execute("PRAGMA busy_timeout = 0")
 
     def commit(self, drafts: Sequence[Draft]) -> list[Receipt | Exception]:
         """Per draft a receipt, or the reason why it alone is not logged; in order.
@@ -140,6 +149,7 @@ class Sequencer:
             ) from error
         if grown is None:
             return [outcome for outcome in batch.outcomes if isinstance(outcome, Exception)]
+        self._book.committed()
         self._epoch = batch.epoch
         self._sequence += len(batch.lines)
         return _receipts(batch, grown, signer)
@@ -151,49 +161,50 @@ class Sequencer:
     def _begin(self) -> None:
         if _identity(self._ledger.database) != self._file:
             raise Doubtful("the log stopped: the database file was removed or replaced")
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CONTENTION:
-                # Nothing is written yet, so the next batch may try again; it need not wait as long.
-                self._wait(BUSY_AGAIN_S)
-                raise LogUnavailable("the log is busy: another process holds it") from None
-            raise Doubtful(
-                f"the log stopped: its database cannot be written: {error}; {tables.MEND}"
-            ) from None
-        if self._waits_s != tables.BUSY_S:
-            self._wait(tables.BUSY_S)
-
-    def _wait(self, seconds: float) -> None:
-        """How long from now on to wait for another process."""
-        self._waits_s = seconds
-        self._database.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+        for _ in range(round(self._waits_s / _LOOK_S)):
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _CONTENTION:
+                    raise Doubtful(
+                        f"the log stopped: its database cannot be written: {error}; {tables.MEND}"
+                    ) from None
+                time.sleep(_LOOK_S)
+            else:
+                self._waits_s = tables.BUSY_S
+                return
+        # Nothing is written yet, so the next batch may try again; it need not wait as long.
+        self._waits_s = BUSY_AGAIN_S
+        raise LogUnavailable("the log is busy: another process holds it")
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):
             self._database.execute("ROLLBACK")
 
     def _gather(self, drafts: Sequence[Draft]) -> _Batch:
-        ledger, head, now = self._ledger, tables.head(self._database), self._ledger.clock()
+        ledger, book = self._ledger, self._book
+        head, now = tables.head(self._database), ledger.clock()
         if now < head.logged_at - CLOCK_TOLERANCE:
             behind = (head.logged_at - now).total_seconds()
             raise ClockBehind(f"the clock is `{behind:.1f}` s behind the last entry")
         logged_at = max(now, head.logged_at)
         batch = _Batch(head, self._epoch_at(logged_at), logged_at)
-        book = Rows(self._database, ledger.tags, tables.to_us(logged_at))
+        book.begin(tables.to_us(logged_at), drafts)
         random = ledger.entropy(_RANDOM_BYTES * len(drafts))
         for at, draft in enumerate(drafts):
             own = random[at * _RANDOM_BYTES : (at + 1) * _RANDOM_BYTES]
             try:
                 index = head.edge.size + len(batch.lines)
                 settled, statements = settlements(book, draft, index, logged_at)
-                line = self._line(batch, settled, own)
+                line = self._line(batch, settled, index, own)
             except (WhoisgateError, ValueError, TypeError, OverflowError) as error:
                 batch.outcomes.append(error)
                 continue
             # Settled before the next draft is checked, which must see it.
             for statement in statements:
                 self._database.execute(*statement)
+            if draft.settles is not None:
+                book.changed()
             book.enter(settled, index)
             batch.lines.append(line)
             batch.outcomes.append(line)
@@ -201,7 +212,7 @@ class Sequencer:
             book.write()
         return batch
 
-    def _line(self, batch: _Batch, settled: Settled, random: bytes) -> _Line:
+    def _line(self, batch: _Batch, settled: Settled, index: int, random: bytes) -> _Line:
         draft = settled.draft
         secret = random[NONCE_BYTES : NONCE_BYTES + SHRED_BYTES]
         sealed = seal(
@@ -213,7 +224,8 @@ class Sequencer:
             shred=secret,
             epoch_key=batch.epoch.key,
         )
-        return _Line(draft, sealed, random[-TOKEN_BYTES:], secret, settled.quotas)
+        duty = duties(draft, index, batch.logged_at)
+        return _Line(draft, sealed, random[-TOKEN_BYTES:], secret, settled.quotas, duty)
 
     def _epoch_at(self, logged_at: datetime) -> _Epoch:
         name = f"{logged_at:%Y-%m-%dT%HZ}/{self._node}"
@@ -245,6 +257,10 @@ class Sequencer:
                 self._vault_row(index, batch.epoch.id, line, proof)
                 for index, (line, proof) in enumerate(zip(lines, grown.proofs, strict=True), first)
             ],
+        )
+        database.executemany(
+            "INSERT INTO obligation (idx, do, due_at) VALUES (?, ?, ?)",
+            [duty for line in lines for duty in line.duties],
         )
         # INVARIANT: the key is the size, so two batches can never grow from the same head.
         database.execute(

@@ -44,6 +44,8 @@ from whoisgate.stores.tables import Tags, to_us
 _DAY_US: Final = 86_400_000_000
 
 Statement = tuple[str, Sequence[object]]
+Duty = tuple[int, str, int]
+"""The entry, what to do, and when it is due."""
 
 
 def settlements(
@@ -60,7 +62,7 @@ def settlements(
     if draft.valid_until is not None and draft.valid_until <= now:
         raise CredentialRefused("the credential ended before the entry was logged")
     if draft.requester:
-        _admit(database, tags, draft)
+        _admit(book, draft)
     settled = accounts.settle(book, draft, to_us(now))
     statements: list[Statement] = []
     # What stops somebody is logged even where the refusals of the day are used up.
@@ -80,30 +82,34 @@ def settlements(
     sealed = draft.sealed_until and to_us(draft.sealed_until)
     if sealed:
         statements.append(("INSERT INTO sealed (idx, until) VALUES (?, ?)", (index, sealed)))
-    for due in draft.dues:
-        wait = sealed if sealed and due.do == NOTICE else 0
-        statements.append((
-            "INSERT INTO obligation (idx, do, due_at) VALUES (?, ?, ?)",
-            (index, str(due.do), max(to_us(now + due.after), wait)),
-        ))  # fmt: skip
     return settled, statements
+
+
+def duties(draft: Draft, index: int, now: datetime) -> list[Duty]:
+    """What entry ``index`` obliges to."""
+    waits = draft.sealed_until
+    return [
+        (
+            index,
+            str(due.do),
+            to_us(max(now + due.after, waits) if waits and due.do == NOTICE else now + due.after),
+        )
+        for due in draft.dues
+    ]
 
 
 NOTICE: Final = "notify_registrant"
 """The duty that waits for a seal's end."""
 
 
-def _admit(database: sqlite3.Connection, tags: Tags, draft: Draft) -> None:
+def _admit(book: Rows, draft: Draft) -> None:
     """Refuse whoever may not ask any more; an authority that is not listed has nobody to revoke."""
-    row = database.execute(
-        "SELECT entry, state FROM authority WHERE name = ?", (draft.authority,)
-    ).fetchone()
-    if row is not None and row[1] != ACTIVE:
-        raise CredentialRefused(f"the authority is {row[1]}")
-    if draft.listed is not None and (row is None or row[0] != draft.listed):
+    listed = book.listed(draft.authority)
+    if listed is not None and listed.state != ACTIVE:
+        raise CredentialRefused(f"the authority is {listed.state}")
+    if draft.listed is not None and (listed is None or listed.entry != draft.listed):
         raise CredentialRefused("what the directory says of the authority has changed; ask again")
-    person = (tags.tag("requester", draft.requester),)
-    if database.execute("SELECT 1 FROM barred WHERE requester = ? AND barred", person).fetchone():
+    if book.barred(draft.requester):
         raise CredentialRefused("this person may not ask at present")
 
 
