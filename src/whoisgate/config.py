@@ -19,7 +19,7 @@ from whoisgate.elements import ELEMENTS
 from whoisgate.errors import FormatTooNew, MalformedConfig
 from whoisgate.queries import LegalBasis, Limits
 
-FOLDER_FORMAT = 3
+FOLDER_FORMAT = 4
 """The format number of the folder that `init` makes; newer code migrates it, older refuses."""
 
 

@@ -110,6 +110,7 @@ def drafted(
         authority=requester.authority,
         listed=requester.listed,
         valid_until=requester.valid_until,
+        once=requester.once,
         sealed_until=datetime.combine(until, time.max, UTC) if until else None,
         asking=Asking(
             _roles(decision) if released else (),

@@ -6,13 +6,14 @@ nothing. Nothing here decides anything.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 import idna
 
@@ -149,6 +150,19 @@ class Signed:
     key: str
 
 
+class Once(NamedTuple):
+    """A proof that is good for one question: its digest, and until when it could be sent again."""
+
+    mark: bytes
+    until: datetime
+
+    @classmethod
+    def of(cls, what: str, key: str, nonce: str, until: datetime) -> Once:
+        """Of a proof of some sort, by a key's thumbprint and the name that its holder gave it."""
+        said = f"{what}\0{key}\0{nonce}".encode("utf-8", "surrogatepass")
+        return cls(hashlib.sha256(said).digest()[:16], until)
+
+
 @dataclass(frozen=True, slots=True)
 class Requester:
     """Who asks, as proved by a credential.
@@ -157,6 +171,7 @@ class Requester:
     allow none. ``proved_by`` names the method (``bearer``, ``library`` …), never the credential.
     ``listed`` is the log entry under which the directory vouches for the authority, None where it
     does not; ``standing`` approves on its behalf. ``signed`` is there when the question was signed.
+    ``once`` are the proofs that one entry uses up.
     """
 
     authority: str
@@ -174,6 +189,7 @@ class Requester:
     person_limits: Limits | None = None
     authority_limits: Limits | None = None
     signed: Signed | None = None
+    once: tuple[Once, ...] = ()
 
     @property
     def public(self) -> bool:

@@ -38,6 +38,7 @@ from whoisgate.errors import (
     WhoisgateError,
 )
 from whoisgate.middle import Granted
+from whoisgate.queries import Once
 
 
 @dataclass(slots=True)
@@ -97,6 +98,7 @@ class MemoryLog:
         self._edge, self._closed = Edge(), False
         self._last: datetime | None = None
         self._leaves: list[bytes] = []
+        self._used: set[Once] = set()
         self._receipts: dict[tuple[int, str, str], str] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._spent: Counter[tuple[str, str]] = Counter()
@@ -184,6 +186,8 @@ class MemoryLog:
         return now if last is None else max(now, last)
 
     def _admit(self, draft: Draft, now: datetime) -> None:
+        if not self._used.isdisjoint(draft.once) or any(p.until <= now for p in draft.once):
+            raise CredentialRefused("expected a proof that was not used before: make another")
         if draft.valid_until is not None and draft.valid_until <= now:
             raise CredentialRefused("the credential ended before the entry was logged")
         entry, state = self._listed.get(draft.authority, (draft.listed, "active"))
@@ -210,6 +214,7 @@ class MemoryLog:
             raise UnknownEntry("expected an entry that stops somebody")
 
     def _settle(self, draft: Draft, index: int, now: datetime, *, stops: bool) -> None:
+        self._used.update(draft.once)
         if draft.budget is not None and not stops:
             self._spent[_account(draft, now)] += 1
         if draft.uses is not None:

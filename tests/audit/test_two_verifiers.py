@@ -101,7 +101,7 @@ def test_accept_what_was_handed_out_long_ago():
         base = folder / "log"
         files = {str(p.relative_to(base)): p.read_bytes() for p in base.rglob("*") if p.is_file()}
         key = (folder / "keys" / "log.vkey").read_text().strip()
-        sizes = {"folder-1": 4, "folder-2": 8, "folder-3": 11}
+        sizes = {"folder-1": 4, "folder-2": 8, "folder-3": 11, "folder-4": 11}
         assert of_log(files, key).shown == sizes[folder.name]
 
 

@@ -97,6 +97,17 @@ def test_answers_a_proof_once(service):
     assert b"Ada" not in again.body
 
 
+def test_answers_a_proof_once_among_all_processes_of_a_folder(make):
+    first = make()
+    second = make(log=first.log)
+    made = with_proof(proof(htu=URL), WHY)
+    assert first.ask("/domain/example.com", made).status == 200
+    again = second.ask("/domain/example.com", made)
+    assert (again.status, again.code) == (401, "WG106")
+    assert first.entries() == 1
+    assert b"Ada" not in again.body
+
+
 def test_answers_one_of_many_who_send_the_same_proof_at_once(service):
     headers = [(name.lower().encode(), value.encode()) for name, value in
                with_proof(proof(htu=URL), WHY)]  # fmt: skip
@@ -189,9 +200,11 @@ def test_uses_up_no_signature_by_its_challenge_for_a_nonce(make):
         },
     )  # fmt: skip
     said = record("Police of Example", "police", *proofs)
-    service = make(directory=lambda: Directory([Authority(said, 1)], AUDIENCE))
+    directory = Directory([Authority(said, 1)], AUDIENCE)
+    service = make(directory=lambda: directory)
+    other = make(directory=lambda: directory, log=service.log)
 
-    def ask(made, signer=SIGNERS["ed25519"]):
+    def ask(made, signer=SIGNERS["ed25519"], service=service):
         signed = signer.sign(
             URL, at=NOW, nonce=b"n" * 16, disclosure=RELEASED, authorization=f"DPoP {BOUND}"
         )
@@ -201,6 +214,7 @@ def test_uses_up_no_signature_by_its_challenge_for_a_nonce(make):
     assert ask(proof(htu=URL), STRANGER).code == "WG106"
     assert ask(proof(htu=URL)).status == 200
     assert ask(proof(htu=URL)).code == "WG106"  # now it is used
+    assert ask(proof(htu=URL), service=other).code == "WG106"
     assert service.entries() == 1
 
 

@@ -1,12 +1,15 @@
 """The append asks the directory again: who is stopped by an entry gets nothing after it."""
 
+import sqlite3
 import threading
+from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
 from whoisgate.audit.draft import Barred, Confirmed, Draft, Imported, Listed, Proposed
 from whoisgate.errors import CredentialRefused, MalformedAuthority, UnknownEntry
-from whoisgate.queries import Requester
+from whoisgate.queries import Once, Requester
 
 NAME, PERSON = "Police of Example", "officer-7"
 
@@ -132,3 +135,30 @@ def test_nothing_is_released_after_a_revocation_that_runs_beside_it(home, log):
     assert max(released) < revoked
     assert all(isinstance(each, int | CredentialRefused) for each in outcomes)
     assert all(isinstance(future.exception(), CredentialRefused) for future in late)
+
+
+def test_takes_a_proof_once_whichever_process_sees_it_first(home, log, later):
+    home.now, other = home.clock(), home.log()
+    proof = Once.of("dpop", "thumbprint", "name", home.now + timedelta(seconds=60))
+    another = Once.of("dpop", "thumbprint", "another name", proof.until)
+    size = log.append(home.disclosure(once=(proof,))).result().index + 1
+    for each, shown in ((log, (proof,)), (other, (another, proof)), (log, (proof, another))):
+        assert isinstance(told(each, home, shown), CredentialRefused)
+    assert log.size() == size
+    assert told(other, home, (another,)) is None, "what was refused used nothing up"
+    later(seconds=60)
+    for _ in range(2):
+        assert isinstance(told(log, home, (proof,)), CredentialRefused)
+    log.append(home.disclosure()).result()
+    with closing(sqlite3.connect(home.path / "whoisgate.db")) as database:
+        assert database.execute("SELECT count(*) FROM used").fetchone() == (0,)
+
+
+def test_takes_a_proof_once_within_a_batch(home, log):
+    proof = Once.of("dpop", "thumbprint", "name", home.clock() + timedelta(seconds=60))
+    outcomes = [log.append(home.disclosure(once=(proof,))) for _ in range(40)]
+    assert sum(future.exception() is None for future in outcomes) == 1
+
+
+def told(log, home, once):
+    return log.append(home.disclosure(once=once)).exception()

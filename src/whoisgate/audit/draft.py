@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from whoisgate.conduct import Thresholds
-from whoisgate.queries import NO_LIMITS, Limits
+from whoisgate.queries import NO_LIMITS, Limits, Once
 
 JSON: TypeAlias = "bool | int | str | Sequence[JSON] | Mapping[str, JSON] | None"
 """What an entry may hold: no floats, so that canonical JSON is unambiguous."""
@@ -170,8 +170,8 @@ class Draft:
     if it was used or ran out. ``budget`` is how many entries with a budget this requester may
     leave per UTC day: `BudgetSpent` beyond. ``valid_until`` is the credential's end, checked
     again at the append, like the ``authority`` and what the directory ``listed`` of it
-    (`CredentialRefused`). ``asking`` is counted and judged: `ReleaseHeld` where nothing may be
-    released.
+    and like proofs that are good ``once`` (`CredentialRefused`). ``asking`` is counted and judged:
+    `ReleaseHeld` where nothing may be released.
     """
 
     kind: str
@@ -191,4 +191,5 @@ class Draft:
     authority: str = ""
     listed: int | None = None
     valid_until: datetime | None = None
+    once: tuple[Once, ...] = ()
     asking: Asking | None = None

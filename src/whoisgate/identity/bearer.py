@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -90,8 +91,9 @@ class Bearer:
         if _JKT in held.binding:
             if self._proofs is None:
                 raise CredentialRefused("expected a token that is not bound by DPoP")
-            self._proofs.check(presented, token, held.binding[_JKT], now)
-        elif any(presented.lines(b"dpop")):
+            once = self._proofs.check(presented, token, held.binding[_JKT], now)
+            return replace(held.requester, once=(once,))
+        if any(presented.lines(b"dpop")):
             raise CredentialRefused("expected no `DPoP` proof with a token that is not bound to it")
         return held.requester
 

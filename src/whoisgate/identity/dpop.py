@@ -2,10 +2,9 @@
 
 Each proof carries a nonce of this server's, so that none is made ahead of time, and is taken once.
 Nonces are an HMAC of a slot of time under one key: no process keeps any, and all processes that
-share the key take each other's. What was used is kept by each process alone, for the two slots in
-which a nonce is good (§11.1): a proof that was read on the way, through TLS, could be sent once to
-each other process within a minute, for the same address, and only with its token. A clock that goes
-back opens no slot again.
+share the key take each other's. What was used is kept by each process, for the two slots in
+which a nonce is good (§11.1), and by the log, which takes a proof once among all processes. A clock
+that goes back opens no slot again.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import hmac
 import re
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from whoisgate.errors import NonceExpected, ProofRefused
 from whoisgate.identity import jws
 from whoisgate.identity.strict_json import Claim
 from whoisgate.presented import Presented
+from whoisgate.queries import Once
 
 SLOT_S: Final = 30
 """A nonce is good in its slot and in the next."""
@@ -76,11 +76,11 @@ class Proofs:
         """The nonce that the next proof must carry (§8)."""
         return self._nonce(self._slot(now))
 
-    def check(self, presented: Presented, token: str, thumbprint: str, now: datetime) -> None:
+    def check(self, presented: Presented, token: str, thumbprint: str, now: datetime) -> Once:
         """Check the proof beside ``token``, which is bound to the key of this RFC 7638 thumbprint.
 
         Raises `NonceExpected` when only the nonce is missing or old, else `ProofRefused` (§4.3).
-        A proof that passed is spent.
+        A proof that passed is spent: here, and by whoever logs what is given back.
         """
         lines = tuple(presented.lines(b"dpop"))
         if len(lines) != 1:
@@ -93,7 +93,7 @@ class Proofs:
             raise ProofRefused(f"the DPoP proof cannot be used: {error}") from None
         if not jws.holds(proof, algorithm, key):
             raise ProofRefused("the DPoP proof's signature does not hold")
-        self._spend(slot, thumbprint, str(proof.claims["jti"]))
+        return self._spend(slot, thumbprint, str(proof.claims["jti"]))
 
     def _meant(
         self, claims: Mapping[str, Claim], presented: Presented, token: str, now: datetime
@@ -132,17 +132,19 @@ class Proofs:
         said = b"whoisgate DPoP nonce\0" + slot.to_bytes(8)
         return jws.encoded(hmac.digest(self._key, said, hashlib.sha256))
 
-    def _spend(self, slot: int, thumbprint: str, name: str) -> None:
+    def _spend(self, slot: int, thumbprint: str, name: str) -> Once:
         used = self._used.setdefault(slot, _Used(set(), Counter()))
-        said = f"{thumbprint}.{name}".encode("utf-8", "surrogatepass")
-        mark = hashlib.sha256(said).digest()[:16]
-        if mark in used.marks:
+        # A slot longer than the nonce, so that a proof taken at its end may wait for the log.
+        forgotten = datetime.fromtimestamp((slot + 3) * SLOT_S, UTC)
+        once = Once.of("dpop", thumbprint, name, forgotten)
+        if once.mark in used.marks:
             raise ProofRefused("the DPoP proof was used before")
         # Nothing is forgotten to make room: what is forgotten could be sent again.
         if len(used.marks) >= MAX_IDS or used.each[thumbprint] >= MAX_IDS_EACH:
             raise ProofRefused("too many DPoP proofs in this half minute; try again in the next")
-        used.marks.add(mark)
+        used.marks.add(once.mark)
         used.each[thumbprint] += 1
+        return once
 
 
 def _thumbprint(member: Mapping[str, Claim]) -> str:

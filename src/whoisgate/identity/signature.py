@@ -5,13 +5,11 @@ how it signs. What is signed is the whole question and nothing else, for all of 
 log: `@method`, `@target-uri` (the configured address, no query), `disclosure-request`, and of an
 `Authorization` beside it the SHA-256 (`Authorization-Digest`), never the token. Rules: one
 signature, one spelling (that of `audit.verify`, which a court's verifier reads again), brief life,
-each nonce once. Nonces are remembered by the process: another process of the same gate would take
-a stolen request again, within the signature's life.
+each nonce once. Nonces are remembered by the process and, of what is logged, by the log.
 """
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import re
 from base64 import b64decode, b64encode
@@ -32,7 +30,7 @@ from whoisgate.audit.verify import (
 from whoisgate.errors import CredentialRefused, MalformedName
 from whoisgate.identity.authority import Authority, SignatureProof, SigningKey
 from whoisgate.presented import Presented
-from whoisgate.queries import Assurance, Requester, Signed, canonical_name
+from whoisgate.queries import Assurance, Once, Requester, Signed, canonical_name
 
 MAX_ALIVE: Final = 131_072
 MAX_ALIVE_OF_ONE: Final = 16_384
@@ -57,7 +55,7 @@ class Nonces:
         self._of: Counter[str] = Counter()
         self._latest = 0.0
 
-    def take(self, question: SignedQuestion, now: datetime) -> None:
+    def take(self, question: SignedQuestion, now: datetime) -> Once:
         """Remember the nonce until its signature ends; raises `CredentialRefused`."""
         # INVARIANT: what was forgotten stays refused, also when the clock steps back.
         self._latest = latest = max(self._latest, now.timestamp())
@@ -67,14 +65,16 @@ class Nonces:
             self._of[signer] -= 1
             if not self._of[signer]:
                 del self._of[signer]
-        mark = hashlib.sha256(f"{question.signer}.{question.nonce}".encode()).digest()[:16]
-        if mark in self._alive or question.expires <= latest:
+        ends = datetime.fromtimestamp(question.expires, UTC)
+        once = Once.of("signature", question.signer, question.nonce, ends)
+        if once.mark in self._alive or question.expires <= latest:
             raise CredentialRefused("expected a nonce that was not used before: sign anew")
         if len(self._ends) >= MAX_ALIVE or self._of[question.signer] >= MAX_ALIVE_OF_ONE:
             raise CredentialRefused("too many signed questions at a time: sign anew, and later")
-        self._alive.add(mark)
+        self._alive.add(once.mark)
         self._of[question.signer] += 1
-        heapq.heappush(self._ends, (question.expires, mark, question.signer))
+        heapq.heappush(self._ends, (question.expires, once.mark, question.signer))
+        return once
 
 
 def presents_signature(presented: Presented) -> bool:
@@ -101,15 +101,16 @@ def authenticate(
     except VerificationFailed as failure:
         raise CredentialRefused(str(failure)) from None
     _check_name(question.url)
-    nonces.take(question, now)
+    once = nonces.take(question, now)
     requester = authority.requester(
         key.person,
         proof.assurance,
         "signature",
         now,
-        valid_until=datetime.fromtimestamp(question.expires, UTC),
+        valid_until=once.until,
     )
-    return replace(requester, signed=Signed(base, signature, question.algorithm, key.jwk))
+    signed = Signed(base, signature, question.algorithm, key.jwk)
+    return replace(requester, signed=signed, once=(once,))
 
 
 def together(first: Requester, second: Requester) -> Requester:
@@ -129,6 +130,7 @@ def together(first: Requester, second: Requester) -> Requester:
         proved_by=f"{first.proved_by}+{second.proved_by}",
         valid_until=min(ends, default=None),
         signed=first.signed or second.signed,
+        once=first.once + second.once,
     )
 
 

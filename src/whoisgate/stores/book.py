@@ -214,6 +214,7 @@ class Rows:
                 f" (SELECT month, tag FROM {table} WHERE month < ? LIMIT {_PRUNED})",
                 (month,),
             )
+        self.database.execute("DELETE FROM used WHERE until <= ?", (self.now_us,))
         oldest = self.now_us // HOUR_US - HABIT_HOURS
         self.database.execute("DELETE FROM habit WHERE hour < ?", (oldest,))
 

@@ -38,6 +38,7 @@ from whoisgate.errors import (
     MalformedAuthority,
     UnknownEntry,
 )
+from whoisgate.queries import Once
 from whoisgate.stores.book import Rows
 from whoisgate.stores.tables import Tags, to_us
 
@@ -63,8 +64,8 @@ def settlements(
         raise CredentialRefused("the credential ended before the entry was logged")
     if draft.requester:
         _admit(book, draft)
+    statements = [_use_up(database, proof, now) for proof in draft.once]
     settled = accounts.settle(book, draft, to_us(now))
-    statements: list[Statement] = []
     # What stops somebody is logged even where the refusals of the day are used up.
     if draft.budget is not None and not settled.stops:
         statements += _debit(database, tags, draft, draft.budget, now)
@@ -111,6 +112,16 @@ def _admit(book: Rows, draft: Draft) -> None:
         raise CredentialRefused("what the directory says of the authority has changed; ask again")
     if book.barred(draft.requester):
         raise CredentialRefused("this person may not ask at present")
+
+
+def _use_up(database: sqlite3.Connection, proof: Once, now: datetime) -> Statement:
+    """Take a proof once, whichever process it was shown to first."""
+    row = (to_us(proof.until), proof.mark)
+    if proof.until <= now:
+        raise CredentialRefused("the proof ended before the entry was logged; make another")
+    if database.execute("SELECT 1 FROM used WHERE until = ? AND mark = ?", row).fetchone():
+        raise CredentialRefused("expected a proof that was not used before: make another")
+    return "INSERT INTO used (until, mark) VALUES (?, ?)", row
 
 
 ACTIVE: Final = "active"

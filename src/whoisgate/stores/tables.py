@@ -22,7 +22,7 @@ from whoisgate.audit.tree import Edge
 from whoisgate.audit.verify import parse_leaf
 from whoisgate.errors import FormatTooNew, LogUnavailable
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 BUSY_S: Final = 10.0
 """How long to wait for another process's transaction."""
 
@@ -80,7 +80,10 @@ CREATE INDEX habit_hour ON habit (hour);
 CREATE TABLE stopped (requester BLOB PRIMARY KEY, idx INTEGER NOT NULL, lifted_by INTEGER)
     WITHOUT ROWID;
 """
-_MIGRATE: Final = {1: _SINCE_2, 2: _SINCE_3}
+_SINCE_4: Final = """
+CREATE TABLE used (until INTEGER, mark BLOB, PRIMARY KEY (until, mark)) WITHOUT ROWID;
+"""
+_MIGRATE: Final = {1: _SINCE_2, 2: _SINCE_3, 3: _SINCE_4}
 """What each format lacks of the next."""
 
 
@@ -91,7 +94,8 @@ def create(path: Path, vkey: str) -> None:
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript(
-            f"BEGIN;{_SCHEMA}{_SINCE_2}{_SINCE_3}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+            f"BEGIN;{_SCHEMA}{''.join(_MIGRATE.values())}"
+            f"PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
         )
         database.execute("INSERT INTO signer VALUES (?, 0, NULL)", (vkey,))
     finally:
