@@ -45,7 +45,7 @@ from whoisgate.errors import (
     ReplacementMissing,
 )
 from whoisgate.formats import rdap
-from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source
+from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source, Vouch
 from whoisgate.middle import Settings
 from whoisgate.policy.decide import edition
 from whoisgate.policy.load import load, load_named
@@ -275,7 +275,7 @@ def open(  # noqa: A001  the library's front door: `whoisgate.open`
     """
     folder = Folder.at(path)
     settings, log = _prepared(folder, allow_draft=allow_draft)
-    return Gate(settings, source or folder.source(), log, utc_now)
+    return Gate(settings, source or folder.source(), log, utc_now, _application(log))
 
 
 def open_async(
@@ -294,7 +294,14 @@ def open_async(
         utc_now,
         executor=ThreadPoolExecutor(WORKERS, thread_name_prefix="whoisgate-find"),
         find_timeout_s=folder.config.gate.find_timeout_s,
+        vouch=_application(log),
     )
+
+
+def _application(log: SQLiteLog) -> Vouch:
+    from whoisgate.identity.application import Application  # noqa: PLC0415  records: a gate's alone
+
+    return Application(log.listed)
 
 
 def reread(folder: Path, log: Log, now: Settings, *, allow_draft: bool = False) -> Settings:

@@ -2,7 +2,7 @@
 
 Each leaves an entry, in the transaction that does it, so that an answer in flight is released
 before the change or not at all. To let somebody ask takes as many people as `[directory]` says,
-and the ``gateway`` extra, which checks the keys; to stop somebody takes one, and no extra.
+and the ``gateway`` extra where there are keys to check; to stop somebody takes one, and no extra.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from whoisgate.audit.draft import (
 )
 from whoisgate.audit.receipt import Receipt
 from whoisgate.errors import ExtraMissing, MalformedAuthority, UnknownEntry
-from whoisgate.identity.authority import Record
+from whoisgate.identity.authority import ApplicationProof, Authority, Record
 from whoisgate.operations import logged
 from whoisgate.queries import Requester
 from whoisgate.stores.settle import ACTIVE
@@ -44,7 +44,7 @@ SOON_DAYS: Final = 30
 
 FILE_VERSION: Final = 1
 _OWN: Final = frozenset({"budget", "jurisdiction", "standing"})
-"""What a record says for one operator alone."""
+"""What a record says for one operator alone, beside a proof `application`."""
 
 
 class State(NamedTuple):
@@ -82,8 +82,10 @@ def add(folder: Folder, log: SQLiteLog, record: Record, *, by: str, reason: str 
     """List an authority, or list it anew; proposes it where two people decide.
 
     One that is suspended stays so: see `restore`. Raises `MalformedAuthority` for keys that cannot
-    be used and for a proof that is another's.
+    be used, for a proof that is another's, and where there is none.
     """
+    if not record.proof:
+        raise MalformedAuthority("`proof`: expected one or more ways in which its people are known")
     held = log.directory().authorities.get(record.authority)
     state = SUSPENDED if held is not None and held.state == SUSPENDED else ACTIVE
     change = Listed(record.authority, record.text(), state)
@@ -170,11 +172,16 @@ def _check(folder: Folder, log: SQLiteLog, changes: Sequence[Listed]) -> None:
         after.pop(change.name, None)
         if change.state == ACTIVE:
             after[change.name] = change.record, 0
+    checked = [
+        Authority(Record.of(json.loads(text), name), entry) for name, (text, entry) in after.items()
+    ]
+    if all(isinstance(proof, ApplicationProof) for a in checked for proof in a.record.proof):
+        return
     try:
         from whoisgate.identity.directory import Directory  # noqa: PLC0415  needs the extra
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    Directory.of(after, folder.audience)
+    Directory(checked, folder.audience)
 
 
 def _missing(error: ModuleNotFoundError) -> ExtraMissing:
@@ -201,8 +208,7 @@ def export(folder: Folder, log: SQLiteLog) -> str:
         "version": held.entry,
         "issued_at": app.utc_now().isoformat(timespec="seconds"),
         "authorities": [
-            {"state": each.state,
-             "record": {n: v for n, v in json.loads(each.record).items() if n not in _OWN}}
+            {"state": each.state, "record": _shared(json.loads(each.record))}
             for each in held.authorities.values()
         ],
     }  # fmt: skip
@@ -254,13 +260,24 @@ def take(
 def _taken(name: str, each: Mapping[str, Any], here: Listing | None, signer: str) -> Listed | None:
     """What an exchanged directory changes of one authority, None where that is nothing."""
     own = json.loads(here.record) if here is not None else {}
-    said = {n: v for n, v in each["record"].items() if n not in _OWN}
-    said |= {n: own[n] for n in _OWN & own.keys()}
-    record, state = Record.of(said, f"{signer}: {name}").text(), str(each["state"])
+    theirs = Record.of(each["record"], f"{signer}: {name}")
+    said = _shared(json.loads(theirs.text())) | {n: own[n] for n in _OWN & own.keys()}
+    said["proof"] += [proof for proof in own.get("proof", ()) if _is_application(proof)]
+    record, state = Record.of(said, name).text(), str(each["state"])
     # Whom this operator has stopped, no other operator lets ask again.
     if here is not None and here.state != ACTIVE and state != REVOKED:
         state = here.state
     return None if here and here[:2] == (record, state) else Listed(name, record, state)
+
+
+def _shared(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checked record says for all operators."""
+    said = {name: value for name, value in record.items() if name not in _OWN}
+    return {**said, "proof": [proof for proof in record["proof"] if not _is_application(proof)]}
+
+
+def _is_application(proof: Mapping[str, Any]) -> bool:
+    return bool(proof["method"] == "application")
 
 
 def _opened(folder: Folder, text: str) -> tuple[str, Mapping[str, Any]]:
