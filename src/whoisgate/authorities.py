@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from hashlib import sha256
 from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from whoisgate import app
 from whoisgate.app import Folder
@@ -27,12 +27,14 @@ from whoisgate.audit.draft import (
 )
 from whoisgate.audit.receipt import Receipt
 from whoisgate.errors import ExtraMissing, MalformedAuthority, UnknownEntry
-from whoisgate.identity.authority import ApplicationProof, Authority, Record
 from whoisgate.operations import logged
 from whoisgate.queries import Requester
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.sqlite import SQLiteLog
 from whoisgate.stores.tables import Listing
+
+if TYPE_CHECKING:
+    from whoisgate.identity.authority import Record
 
 SUSPENDED: Final = "suspended"
 REVOKED: Final = "revoked"
@@ -56,12 +58,19 @@ class State(NamedTuple):
     stale: tuple[str, ...]
 
 
+def read(said: Mapping[str, Any], where: str) -> Record:
+    """The checked record of an authority; as `Record.of`."""
+    from whoisgate.identity.authority import Record  # noqa: PLC0415  models: slow to import
+
+    return Record.of(said, where)
+
+
 def listed(log: SQLiteLog) -> list[State]:
     """All authorities, by name, with what is stale about them."""
     today = app.utc_now().date()
     found = []
     for name, held in log.directory().authorities.items():
-        record = Record.of(json.loads(held.record), name)
+        record = read(json.loads(held.record), name)
         found.append(State(record, held.state, held.entry, _stale(record, today)))
     return found
 
@@ -172,16 +181,14 @@ def _check(folder: Folder, log: SQLiteLog, changes: Sequence[Listed]) -> None:
         after.pop(change.name, None)
         if change.state == ACTIVE:
             after[change.name] = change.record, 0
-    checked = [
-        Authority(Record.of(json.loads(text), name), entry) for name, (text, entry) in after.items()
-    ]
-    if all(isinstance(proof, ApplicationProof) for a in checked for proof in a.record.proof):
+    records = [read(json.loads(text), name) for name, (text, _) in after.items()]
+    if all(proof.method == "application" for record in records for proof in record.proof):
         return
     try:
         from whoisgate.identity.directory import Directory  # noqa: PLC0415  needs the extra
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    Directory(checked, folder.audience)
+    Directory.of(after, folder.audience)
 
 
 def _missing(error: ModuleNotFoundError) -> ExtraMissing:
@@ -260,10 +267,10 @@ def take(
 def _taken(name: str, each: Mapping[str, Any], here: Listing | None, signer: str) -> Listed | None:
     """What an exchanged directory changes of one authority, None where that is nothing."""
     own = json.loads(here.record) if here is not None else {}
-    theirs = Record.of(each["record"], f"{signer}: {name}")
+    theirs = read(each["record"], f"{signer}: {name}")
     said = _shared(json.loads(theirs.text())) | {n: own[n] for n in _OWN & own.keys()}
     said["proof"] += [proof for proof in own.get("proof", ()) if _is_application(proof)]
-    record, state = Record.of(said, name).text(), str(each["state"])
+    record, state = read(said, name).text(), str(each["state"])
     # Whom this operator has stopped, no other operator lets ask again.
     if here is not None and here.state != ACTIVE and state != REVOKED:
         state = here.state

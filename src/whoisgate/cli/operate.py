@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from whoisgate import app, operations
 from whoisgate.audit.draft import JSON
 from whoisgate.cli import demo_folder
-from whoisgate.cli.output import AsJSON, console, print_json
+from whoisgate.cli.output import AsJSON, console, grid, print_json
 from whoisgate.elements import ELEMENTS
 from whoisgate.errors import ExtraMissing, UnknownEntry
 
@@ -203,11 +202,11 @@ def obligations(
     if as_json:
         print_json(rows)
         return
-    table = Table("id", "duty", "entry", "due (UTC)", "", box=None)
+    shown = grid("id", "duty", "entry", "due (UTC)", "")
     for o in due:
         mark = "[red]OVERDUE[/red]" if o.due_at <= now else ""
-        table.add_row(str(o.id), o.do, str(o.entry), f"{o.due_at:%Y-%m-%d %H:%M}", mark)
-    console().print(table if due else "nothing is due")
+        shown.add_row(str(o.id), o.do, str(o.entry), f"{o.due_at:%Y-%m-%d %H:%M}", mark)
+    console().print(shown if due else "nothing is due")
 
 
 def _list_waiting(gate: app.Folder, *, as_json: bool) -> None:
