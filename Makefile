@@ -48,8 +48,9 @@ check: $(VENV)/.check plain
 # The README's library text, in an environment without extras.
 plain: $(PLAIN)/.core
 	rm -rf $(PLAIN)/work && mkdir $(PLAIN)/work
-	cd $(PLAIN)/work && ../bin/whoisgate init gate --json >init.json && \
-		cat $(CURDIR)/fixtures/readme.toml >>gate/whoisgate.toml && \
+	cd $(PLAIN)/work && ../bin/whoisgate init gate --json >init.json \
+			--web-form 'https://registrar.example/contact?domain={domain}' && \
+		../bin/whoisgate authority add $(CURDIR)/fixtures/police.toml --by make --dir gate && \
 		../bin/python -m doctest -o ELLIPSIS $(CURDIR)/README.md
 
 bench: $(VENV)/.test

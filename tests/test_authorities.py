@@ -10,6 +10,7 @@ from tests.identity.tokens import ED, ED_OTHER, by_token, ed_jwk, jwks, record
 import whoisgate as wg
 from whoisgate import app, authorities, operations
 from whoisgate.errors import MalformedAuthority, MissingKey, UnknownEntry
+from whoisgate.identity import exchange
 
 PROOF = by_token("https://id.police.example", "EdDSA", jwks(ed_jwk(ED, kid="2026")))
 POLICE = record("Police of Example", "police", PROOF, valid_until="2099-01-01T00:00:00Z")
@@ -134,6 +135,50 @@ def test_keeps_what_the_importer_decided_itself(tmp_path, folder, log):
         (state,) = authorities.listed(theirs)
         assert state.record.budget.person.day == 3
         assert state.record.valid_until == POLICE.valid_until
+
+
+def test_refuses_an_authority_that_cannot_prove_itself(folder, log):
+    with pytest.raises(MalformedAuthority, match="`proof`"):
+        authorities.add(folder, log, record("Police of Example", "police"), **WHO)
+
+
+def test_neither_sends_nor_takes_the_word_of_an_application(tmp_path, folder, log):
+    here = {"method": "application", "assurance": "high"}
+    authorities.add(folder, log, record("Police of Example", "police", PROOF, here), **WHO)
+    authorities.add(folder, log, record("Court", "court", here), **WHO)
+    text = authorities.export(folder, log)
+    assert b"application" not in exchange.opened(
+        text, {"first": exchange.read_key((folder.path / "keys" / "directory.jwk").read_bytes())}
+    )[1]  # fmt: skip
+    other = exchanged(tmp_path, folder)
+    there = {"method": "application", "assurance": "low"}
+    with other.opened() as theirs:
+        authorities.add(other, theirs, record("Police of Example", "police", there), **WHO)
+        authorities.take(other, theirs, text, **WHO)
+        court, police = authorities.listed(theirs)
+        assert [proof.method for proof in court.record.proof] == []
+        assert [proof.method for proof in police.record.proof] == ["token", "application"]
+        assert police.record.proof[1].assurance == "low"
+        size = theirs.size()
+        authorities.take(other, theirs, text, **WHO)
+        assert authorities.listed(theirs) == [court, police]
+        assert theirs.size() == size + 1
+
+
+def test_takes_no_application_from_whoever_sends_one(tmp_path, folder, log):
+    authorities.add(folder, log, POLICE, **WHO)
+    authorities.export(folder, log)
+    private = exchange.read_key((folder.path / "keys" / "directory.key").read_bytes())
+    sent = json.loads(record("Police of Example", "police", PROOF,
+                             {"method": "application", "assurance": "high"}).text())  # fmt: skip
+    content = {"whoisgate_directory": 1, "version": 1,
+               "authorities": [{"state": "active", "record": sent}]}  # fmt: skip
+    other = exchanged(tmp_path, folder)
+    with other.opened() as theirs:
+        text = exchange.signed(json.dumps(content).encode(), private)
+        authorities.take(other, theirs, text, **WHO)
+        (police,) = authorities.listed(theirs)
+        assert [proof.method for proof in police.record.proof] == ["token"]
 
 
 @pytest.mark.parametrize("state", [authorities.SUSPENDED, authorities.REVOKED])

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -31,8 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from whoisgate.audit import COMMITTED
-from whoisgate.audit.draft import JSON, Done, Draft, Grant, Lifted
+from whoisgate.audit.draft import JSON, Draft
 from whoisgate.audit.note import Signer
 from whoisgate.audit.receipt import Receipt
 from whoisgate.conduct import Thresholds
@@ -45,10 +43,9 @@ from whoisgate.errors import (
     MalformedConfig,
     MissingKey,
     ReplacementMissing,
-    UnknownEntry,
 )
 from whoisgate.formats import rdap
-from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source
+from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source, Vouch
 from whoisgate.middle import Settings
 from whoisgate.policy.decide import edition
 from whoisgate.policy.load import load, load_named
@@ -56,7 +53,7 @@ from whoisgate.policy.model import Policy
 from whoisgate.queries import Standing
 from whoisgate.redact import Substitutes
 from whoisgate.sources import open_source, open_upstream
-from whoisgate.stores.sqlite import Pending, SQLiteLog
+from whoisgate.stores.sqlite import SQLiteLog
 
 WORKERS = 8
 """Threads in which the asynchronous gate runs a synchronous source."""
@@ -278,7 +275,7 @@ def open(  # noqa: A001  the library's front door: `whoisgate.open`
     """
     folder = Folder.at(path)
     settings, log = _prepared(folder, allow_draft=allow_draft)
-    return Gate(settings, source or folder.source(), log, utc_now)
+    return Gate(settings, source or folder.source(), log, utc_now, _application(log))
 
 
 def open_async(
@@ -297,7 +294,14 @@ def open_async(
         utc_now,
         executor=ThreadPoolExecutor(WORKERS, thread_name_prefix="whoisgate-find"),
         find_timeout_s=folder.config.gate.find_timeout_s,
+        vouch=_application(log),
     )
+
+
+def _application(log: SQLiteLog) -> Vouch:
+    from whoisgate.identity.application import Application  # noqa: PLC0415  records: a gate's alone
+
+    return Application(log.listed)
 
 
 def reread(folder: Path, log: Log, now: Settings, *, allow_draft: bool = False) -> Settings:
@@ -339,81 +343,6 @@ def record_policy(log: Log, policy: Policy) -> Receipt:
     """Log in clear that this policy is in force from now on."""
     said = {"policy": policy.name, "version": policy.version, "digest": policy.digest}
     return log.append(Draft("policy", policy.digest, utc_now(), open=said)).result()
-
-
-class Queue(NamedTuple):
-    """What waits for an operator, each entry with its opened fields: questions, and stops."""
-
-    questions: list[tuple[Pending, Mapping[str, JSON]]]
-    stops: list[tuple[int, Mapping[str, JSON]]]
-
-
-def queue(folder: Folder) -> Queue:
-    """The questions that wait for approval, and the entries that stopped somebody.
-
-    Opening is logged first, in an entry of its own that names the entries opened.
-    """
-    key = folder.operator_key()
-    with folder.opened() as log:
-        waiting, stopped = log.pending(), log.stopped()
-        if waiting or stopped:
-            entries = sorted({*(p.entry for p in waiting), *stopped})
-            fields: dict[str, JSON] = {"detail": {"entries": entries}, "outcome": "opened"}
-            log.append(Draft("opened", folder.policy.digest, utc_now(), fields)).result()
-        return Queue(
-            [(p, log.open_entry(p.entry, key).fields) for p in waiting],
-            [(entry, _fields(log, entry, key)) for entry in stopped],
-        )
-
-
-def _fields(log: SQLiteLog, entry: int, key: X25519PrivateKey) -> Mapping[str, JSON]:
-    """The opened fields of an entry; all unknown if it was erased meanwhile."""
-    try:
-        return log.open_entry(entry, key).fields
-    except UnknownEntry:
-        return dict.fromkeys(COMMITTED)
-
-
-def approve(
-    folder: Folder, entry: int, elements: Iterable[str], by: str, expires: datetime
-) -> Receipt:
-    """Grant a pending question for ``elements`` until ``expires``: an entry of its own."""
-    names = tuple(sorted({element(e).name for e in elements}))
-    draft = Draft(
-        "approval",
-        folder.policy.digest,
-        utc_now(),
-        {"detail": {"entry": entry, "elements": names, "by": by}, "outcome": "granted"},
-        settles=Grant(entry, names, by, expires),
-    )
-    with folder.opened() as log:
-        return log.append(draft).result()
-
-
-def lift(folder: Folder, entry: int, by: str, reason: str) -> Receipt:
-    """Let somebody ask again whom ``entry`` stopped: an entry of its own."""
-    draft = Draft(
-        "approval",
-        folder.policy.digest,
-        utc_now(),
-        {"detail": {"entry": entry, "by": by, "reason": reason}, "outcome": "lifted"},
-        settles=Lifted(entry),
-    )
-    with folder.opened() as log:
-        return log.append(draft).result()
-
-
-def done(folder: Folder, obligation: int) -> Receipt:
-    """Mark an obligation as done: an entry of its own."""
-    draft = Draft(
-        "obligation",
-        folder.policy.digest,
-        utc_now(),
-        {"detail": {"obligation": obligation}, "outcome": "done"},
-        settles=Done(obligation),
-    )
-    with folder.opened() as log:
-        return log.append(draft).result()
 
 
 def read_recipient(path: Path) -> X25519PublicKey:

@@ -2,7 +2,7 @@
 
 Each leaves an entry, in the transaction that does it, so that an answer in flight is released
 before the change or not at all. To let somebody ask takes as many people as `[directory]` says,
-and the ``gateway`` extra, which checks the keys; to stop somebody takes one, and no extra.
+and the ``gateway`` extra where there are keys to check; to stop somebody takes one, and no extra.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from hashlib import sha256
 from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from whoisgate import app
 from whoisgate.app import Folder
@@ -27,12 +27,14 @@ from whoisgate.audit.draft import (
 )
 from whoisgate.audit.receipt import Receipt
 from whoisgate.errors import ExtraMissing, MalformedAuthority, UnknownEntry
-from whoisgate.identity.authority import Record
 from whoisgate.operations import logged
 from whoisgate.queries import Requester
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.sqlite import SQLiteLog
 from whoisgate.stores.tables import Listing
+
+if TYPE_CHECKING:
+    from whoisgate.identity.authority import Record
 
 SUSPENDED: Final = "suspended"
 REVOKED: Final = "revoked"
@@ -44,7 +46,7 @@ SOON_DAYS: Final = 30
 
 FILE_VERSION: Final = 1
 _OWN: Final = frozenset({"budget", "jurisdiction", "standing"})
-"""What a record says for one operator alone."""
+"""What a record says for one operator alone, beside a proof `application`."""
 
 
 class State(NamedTuple):
@@ -56,12 +58,19 @@ class State(NamedTuple):
     stale: tuple[str, ...]
 
 
+def read(said: Mapping[str, Any], where: str) -> Record:
+    """The checked record of an authority; as `Record.of`."""
+    from whoisgate.identity.authority import Record  # noqa: PLC0415  models: slow to import
+
+    return Record.of(said, where)
+
+
 def listed(log: SQLiteLog) -> list[State]:
     """All authorities, by name, with what is stale about them."""
     today = app.utc_now().date()
     found = []
     for name, held in log.directory().authorities.items():
-        record = Record.of(json.loads(held.record), name)
+        record = read(json.loads(held.record), name)
         found.append(State(record, held.state, held.entry, _stale(record, today)))
     return found
 
@@ -82,8 +91,10 @@ def add(folder: Folder, log: SQLiteLog, record: Record, *, by: str, reason: str 
     """List an authority, or list it anew; proposes it where two people decide.
 
     One that is suspended stays so: see `restore`. Raises `MalformedAuthority` for keys that cannot
-    be used and for a proof that is another's.
+    be used, for a proof that is another's, and where there is none.
     """
+    if not record.proof:
+        raise MalformedAuthority("`proof`: expected one or more ways in which its people are known")
     held = log.directory().authorities.get(record.authority)
     state = SUSPENDED if held is not None and held.state == SUSPENDED else ACTIVE
     change = Listed(record.authority, record.text(), state)
@@ -170,6 +181,9 @@ def _check(folder: Folder, log: SQLiteLog, changes: Sequence[Listed]) -> None:
         after.pop(change.name, None)
         if change.state == ACTIVE:
             after[change.name] = change.record, 0
+    records = [read(json.loads(text), name) for name, (text, _) in after.items()]
+    if all(proof.method == "application" for record in records for proof in record.proof):
+        return
     try:
         from whoisgate.identity.directory import Directory  # noqa: PLC0415  needs the extra
     except ModuleNotFoundError as error:
@@ -201,8 +215,7 @@ def export(folder: Folder, log: SQLiteLog) -> str:
         "version": held.entry,
         "issued_at": app.utc_now().isoformat(timespec="seconds"),
         "authorities": [
-            {"state": each.state,
-             "record": {n: v for n, v in json.loads(each.record).items() if n not in _OWN}}
+            {"state": each.state, "record": _shared(json.loads(each.record))}
             for each in held.authorities.values()
         ],
     }  # fmt: skip
@@ -254,13 +267,24 @@ def take(
 def _taken(name: str, each: Mapping[str, Any], here: Listing | None, signer: str) -> Listed | None:
     """What an exchanged directory changes of one authority, None where that is nothing."""
     own = json.loads(here.record) if here is not None else {}
-    said = {n: v for n, v in each["record"].items() if n not in _OWN}
-    said |= {n: own[n] for n in _OWN & own.keys()}
-    record, state = Record.of(said, f"{signer}: {name}").text(), str(each["state"])
+    theirs = read(each["record"], f"{signer}: {name}")
+    said = _shared(json.loads(theirs.text())) | {n: own[n] for n in _OWN & own.keys()}
+    said["proof"] += [proof for proof in own.get("proof", ()) if _is_application(proof)]
+    record, state = read(said, name).text(), str(each["state"])
     # Whom this operator has stopped, no other operator lets ask again.
     if here is not None and here.state != ACTIVE and state != REVOKED:
         state = here.state
     return None if here and here[:2] == (record, state) else Listed(name, record, state)
+
+
+def _shared(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checked record says for all operators."""
+    said = {name: value for name, value in record.items() if name not in _OWN}
+    return {**said, "proof": [proof for proof in record["proof"] if not _is_application(proof)]}
+
+
+def _is_application(proof: Mapping[str, Any]) -> bool:
+    return bool(proof["method"] == "application")
 
 
 def _opened(folder: Folder, text: str) -> tuple[str, Mapping[str, Any]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import ssl
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,19 +23,14 @@ from urllib.parse import urlsplit
 import httpx2
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from whoisgate.audit.question import SignedRequest, as_kept
+from whoisgate.audit.question import SignedRequest, as_kept, public_jwk, signed_with
 from whoisgate.audit.verify import (
     VerificationFailed,
     VerifiedReceipt,
     VerifierKey,
+    b64url,
     verify_answer,
 )
 from whoisgate.errors import (
@@ -112,28 +106,27 @@ class Holder:
         except (ValueError, TypeError):
             key = None
         if isinstance(key, Ed25519PrivateKey):
-            self._key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey = key
+            self._alg = "EdDSA"
         elif isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
-            self._key = key
+            self._alg = "ES256"
         else:
             raise MissingKey("expected a P-256 or Ed25519 private key as PEM, without a passphrase")
+        self._key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey = key
 
     def headers(self, url: str) -> dict[str, str]:
         """What a GET of ``url`` must carry beside the token."""
         claims = {
-            "jti": _encoded(self._entropy(16)),
+            "jti": b64url(self._entropy(16)),
             "htm": "GET",
             "htu": url.partition("#")[0].partition("?")[0],
             "iat": int(self._clock().timestamp()),
-            "ath": _encoded(hashlib.sha256(self.token.encode()).digest()),
+            "ath": b64url(hashlib.sha256(self.token.encode()).digest()),
         }
         if self._nonce is not None:
             claims["nonce"] = self._nonce
-        alg, jwk = self._public()
-        parts = ({"typ": "dpop+jwt", "alg": alg, "jwk": jwk}, claims)
-        message = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
-        proof = f"{message}.{_encoded(self._signed(message.encode()))}"
-        return {"DPoP": proof}
+        header = {"typ": "dpop+jwt", "alg": self._alg, "jwk": public_jwk(self._key.public_key())}
+        message = ".".join(b64url(json.dumps(part).encode()) for part in (header, claims))
+        return {"DPoP": f"{message}.{b64url(signed_with(self._key, message.encode()))}"}
 
     def challenged(self, response: httpx2.Response) -> bool:
         """Take the nonce that the server gives; whether it asks for the same again with it (§9)."""
@@ -143,20 +136,6 @@ class Holder:
         self._nonce = nonce
         said = response.headers.get("WWW-Authenticate", "")
         return response.status_code == httpx2.codes.UNAUTHORIZED and "use_dpop_nonce" in said
-
-    def _public(self) -> tuple[str, dict[str, str]]:
-        if isinstance(self._key, Ed25519PrivateKey):
-            raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-            return "EdDSA", {"kty": "OKP", "crv": "Ed25519", "x": _encoded(raw)}
-        point = self._key.public_key().public_numbers()
-        x, y = (_encoded(n.to_bytes(32)) for n in (point.x, point.y))
-        return "ES256", {"kty": "EC", "crv": "P-256", "x": x, "y": y}
-
-    def _signed(self, message: bytes) -> bytes:
-        if isinstance(self._key, Ed25519PrivateKey):
-            return self._key.sign(message)
-        numbers = decode_dss_signature(self._key.sign(message, ec.ECDSA(SHA256())))
-        return b"".join(number.to_bytes(32) for number in numbers)
 
 
 class Client:
@@ -293,10 +272,6 @@ class Client:
             raise GatewayUnreachable(
                 f"no answer from `{urlsplit(url).netloc}`: {_why(error)}"
             ) from None
-
-
-def _encoded(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
 def _tls(certificate: tuple[Path, Path] | None) -> ssl.SSLContext | bool:

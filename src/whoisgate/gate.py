@@ -23,6 +23,7 @@ from whoisgate.audit.verify import VerificationFailed
 from whoisgate.elements import Element
 from whoisgate.entries import question_key
 from whoisgate.errors import (
+    CredentialRefused,
     EvidenceError,
     NameNotFound,
     ReleaseHeld,
@@ -36,7 +37,7 @@ from whoisgate.middle import Cached, Granted, Middle, Settings
 from whoisgate.policy.decide import Decision, Outcome
 from whoisgate.policy.explain import Reason, explain
 from whoisgate.policy.model import Policy
-from whoisgate.queries import PUBLIC, Question, Requester
+from whoisgate.queries import PUBLIC, Assurance, Question, Requester
 from whoisgate.records import Record
 from whoisgate.redact import (
     PublicBytes,
@@ -81,6 +82,14 @@ class Log(Protocol):
 
     def close(self) -> None:
         """Publish what is committed and release all handles."""
+
+
+Vouch: TypeAlias = Callable[[str, str, Assurance | None, datetime], Requester]
+"""Gives a person of an authority, under the directory's record; raises `CredentialRefused`."""
+
+
+def _nobody(*_: object) -> Requester:
+    raise CredentialRefused("expected a gate with a directory of authorities")
 
 
 class Answer:
@@ -157,9 +166,30 @@ class Gate:
     """The synchronous gate; safe to share between threads, and across a fork before first use."""
 
     def __init__(
-        self, settings: Settings, source: Source, log: Log, clock: Callable[[], datetime]
+        self,
+        settings: Settings,
+        source: Source,
+        log: Log,
+        clock: Callable[[], datetime],
+        vouch: Vouch = _nobody,
     ) -> None:
         self._middle, self._source, self.log, self._clock = Middle(settings), source, log, clock
+        self._vouch = vouch
+
+    def requester(
+        self, authority: str, person: str, *, assurance: Assurance | None = None
+    ) -> Requester:
+        """Somebody of a listed authority, whom your own application has made sure of.
+
+        The directory's record says all else, also the most that ``assurance`` may be; without one,
+        that. Make one for each question: after a change of the record `ask` refuses it. Raises
+        `CredentialRefused` or `LogUnavailable`.
+        """
+        try:
+            return self._vouch(authority, person, assurance, self._clock())
+        except CredentialRefused:
+            self.count("credential_refused")
+            raise
 
     def ask(
         self,
@@ -289,10 +319,24 @@ class AsyncGate:
         *,
         executor: Executor,
         find_timeout_s: float = 5.0,
+        vouch: Vouch = _nobody,
     ) -> None:
         self._middle, self._source, self.log, self._clock = Middle(settings), source, log, clock
         self._executor, self._find_timeout_s = executor, find_timeout_s
         self._asynchronous = inspect.iscoroutinefunction(source.find)
+        self._vouch = vouch
+
+    async def requester(
+        self, authority: str, person: str, *, assurance: Assurance | None = None
+    ) -> Requester:
+        """As `Gate.requester`."""
+        ask, now = (authority, person, assurance), self._clock()
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, self._vouch, *ask, now)
+        except CredentialRefused:
+            self.count("credential_refused")
+            raise
 
     async def ask(
         self,

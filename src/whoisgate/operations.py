@@ -1,4 +1,4 @@
-"""What an operator does to the audit log: open, erase, prune, unseal, recover, change the key.
+"""What an operator does to the audit log: approve, open, erase, prune, recover, change the key.
 
 Each leaves an entry of its own, in the transaction that does it. Who does it, why and to which
 entries is committed and not shown: an entry in clear would tell a registrant that there was
@@ -7,17 +7,23 @@ something to open or erase.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from whoisgate import app
 from whoisgate.app import Folder
+from whoisgate.audit import COMMITTED
 from whoisgate.audit.draft import (
     JSON,
+    Done,
     Draft,
     Erased,
+    Grant,
+    Lifted,
     NewKey,
     RetiredKey,
     Settlement,
@@ -26,9 +32,10 @@ from whoisgate.audit.draft import (
 from whoisgate.audit.note import key_change
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.verify import TILE_WIDTH, Retention, VerifierKey, parse_vkey
+from whoisgate.elements import element
 from whoisgate.errors import EntryHeld, UnknownEntry
 from whoisgate.queries import canonical_name
-from whoisgate.stores.sqlite import Opened, SQLiteLog
+from whoisgate.stores.sqlite import Opened, Pending, SQLiteLog
 
 ERASURE_REASONS: Final = ("request", "retention", "order", "mistake")
 """Why entries are erased: all that the public log says of it."""
@@ -50,6 +57,63 @@ def logged(
         settles=settles,
     )
     return log.append(draft).result()
+
+
+# --- What waits for an operator -------------------------------------------------------------
+
+
+class Queue(NamedTuple):
+    """What waits for an operator, each entry with its opened fields: questions, and stops."""
+
+    questions: list[tuple[Pending, Mapping[str, JSON]]]
+    stops: list[tuple[int, Mapping[str, JSON]]]
+
+
+def queue(folder: Folder, log: SQLiteLog) -> Queue:
+    """The questions that wait for approval, and the entries that stopped somebody.
+
+    Opening is logged first, in an entry of its own that names the entries opened.
+    """
+    key = folder.operator_key()
+    waiting, stopped = log.pending(), log.stopped()
+    if waiting or stopped:
+        entries = sorted({*(p.entry for p in waiting), *stopped})
+        logged(folder, log, "opened", "opened", {"entries": entries})
+    return Queue(
+        [(p, log.open_entry(p.entry, key).fields) for p in waiting],
+        [(entry, _fields(log, entry, key)) for entry in stopped],
+    )
+
+
+def _fields(log: SQLiteLog, entry: int, key: X25519PrivateKey) -> Mapping[str, JSON]:
+    """The opened fields of an entry; all unknown if it was erased meanwhile."""
+    try:
+        return log.open_entry(entry, key).fields
+    except UnknownEntry:
+        return dict.fromkeys(COMMITTED)
+
+
+def approve(
+    folder: Folder, log: SQLiteLog, entry: int, elements: Iterable[str], *,
+    by: str, expires: datetime,
+) -> Receipt:  # fmt: skip
+    """Grant a pending question for ``elements`` until ``expires``: an entry of its own."""
+    names = tuple(sorted({element(e).name for e in elements}))
+    detail: dict[str, JSON] = {"entry": entry, "elements": names, "by": by}
+    grant = Grant(entry, names, by, expires)
+    return logged(folder, log, "approval", "granted", detail, settles=grant)
+
+
+def lift(folder: Folder, log: SQLiteLog, entry: int, *, by: str, reason: str) -> Receipt:
+    """Let somebody ask again whom ``entry`` stopped: an entry of its own."""
+    detail: dict[str, JSON] = {"entry": entry, "by": by, "reason": reason}
+    return logged(folder, log, "approval", "lifted", detail, settles=Lifted(entry))
+
+
+def done(folder: Folder, log: SQLiteLog, obligation: int) -> Receipt:
+    """Mark an obligation as done: an entry of its own."""
+    detail: dict[str, JSON] = {"obligation": obligation}
+    return logged(folder, log, "obligation", "done", detail, settles=Done(obligation))
 
 
 # --- Opening --------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from tests.tampering import blind, respell
 from tests.two_verifiers import of_evidence, of_receipt
 
 from whoisgate.audit.evidence import evidence_zip, select
+from whoisgate.audit.question import signed_with
 from whoisgate.audit.verify import VerificationFailed, main, verify_evidence, verify_receipt
 from whoisgate.errors import Unselectable
 from whoisgate.formats import disclosure_request, rdap
@@ -98,7 +99,7 @@ def made(base, signer=OFFICER):
     """A signature of any base by a key's own holder, as an entry holds it."""
     return {
         "base": base,
-        "signature": b64url(signer._signature(base.encode())),
+        "signature": b64url(signed_with(signer._private, base.encode())),
         "algorithm": signer.algorithm,
         "key": json.loads(signer.jwk),
     }

@@ -108,11 +108,15 @@ def test_opens_a_folder_of_every_format(number, tmp_path):
     if "erased" in held:
         with app.Folder.at(folder).opened() as log, pytest.raises(UnknownEntry):
             log.open_entry(held["erased"], app.Folder.at(folder).operator_key())
-    waiting = app.queue(app.Folder.at(folder)).questions
+    with app.Folder.at(folder).opened() as log:
+        waiting = operations.queue(app.Folder.at(folder), log).questions
     assert [p.entry for p, _ in waiting] == [held["pending"]]
     gate = wg.open(folder, source=MemorySource([RECORD]))
-    app.approve(app.Folder.at(folder), held["pending"], ["registrant.phone"], "Duty Officer",
-                app.utc_now().replace(year=2999))  # fmt: skip
+    with app.Folder.at(folder).opened() as log:
+        operations.approve(
+            app.Folder.at(folder), log, held["pending"], ["registrant.phone"], by="Duty Officer",
+            expires=app.utc_now().replace(year=2999),
+        )  # fmt: skip
     assert ask(gate, "registrant.phone").outcome is Outcome.RELEASED
     gate.close()
     assert verify_log(directory_reader(folder / "log"), key).size >= before.size + 3

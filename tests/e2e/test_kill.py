@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from tests.e2e.conftest import PURPOSE, make_folder, serving
 
-from whoisgate import app
+from whoisgate import app, operations
 from whoisgate.audit.verify import parse_vkey, verify_log, verify_receipt
 from whoisgate.client import Client
 from whoisgate.errors import WhoisgateError
@@ -36,10 +36,12 @@ def test_keeps_every_answer_that_a_client_received(tmp_path):
             pending = _question(names[0], case=f"once-{turn}", elements=["registrant.fax"])
             with Client(gateway.base_url, token=gateway.token, key=key) as client:
                 asked = client.ask(pending)
-            app.approve(
-                app.Folder.at(folder), asked.receipt.index, ["registrant.fax"], "Duty Officer",
-                app.utc_now().replace(year=2099),
-            )  # fmt: skip
+            gate = app.Folder.at(folder)
+            with gate.opened() as log:
+                operations.approve(
+                    gate, log, asked.receipt.index, ["registrant.fax"], by="Duty Officer",
+                    expires=app.utc_now().replace(year=2099),
+                )  # fmt: skip
             stop = threading.Event()
             spent.clear()
             with ThreadPoolExecutor(8) as pool:

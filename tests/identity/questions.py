@@ -8,7 +8,7 @@ from random import Random
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from whoisgate.audit.question import QuestionSigner, public_jwk
+from whoisgate.audit.question import QuestionSigner, public_jwk, signed_with
 from whoisgate.identity.authority import Authority, Record
 from whoisgate.identity.directory import Directory
 from whoisgate.presented import Presented
@@ -87,7 +87,7 @@ def resigned(request, change, algorithm="ed25519"):
         for name in names
     )
     base = f'{base}\n"@signature-params": {params}'.lstrip("\n")
-    made = b64encode(SIGNERS[algorithm]._signature(base.encode())).decode()
+    made = b64encode(signed_with(SIGNERS[algorithm]._private, base.encode())).decode()
     request = with_line(request, b"signature-input", f"question={params}")
     return with_line(request, b"signature", f"question=:{made}:")
 

@@ -12,6 +12,7 @@ from whoisgate.identity.directory import Directory
 from whoisgate.queries import Assurance, Limits, Purpose, RequesterClass
 
 PROOF = by_token("https://id.example", "EdDSA", jwks(ed_jwk(ED, kid="1")))
+BY_APPLICATION = {"method": "application", "assurance": "substantial"}
 
 
 def test_every_kind_has_a_class_that_is_not_the_public():
@@ -25,6 +26,7 @@ def test_reads_its_own_text_again():
         {"method": "signature", "keys": {"keys": [ed_jwk(ED, kid="a")]},
          "assurance": "high"},
         {"method": "certificate", "sha256": ["a" * 64], "assurance": "high"},
+        BY_APPLICATION,
         standing=[{"basis": "national_order", "elements": ["registrant.name"],
                    "expires": "2027-01-01T00:00:00Z"}],
         budget={"person": {"day": 10}, "authority": {"hour": 5, "month": 100}},
@@ -43,7 +45,8 @@ def test_reads_its_own_text_again():
         ({"authority": "a\nb"}, "authority"),
         ({"country": "no"}, "country"),
         ({"purposes": ["everything"]}, "purposes"),
-        ({"proof": []}, "proof"),
+        ({"proof": [BY_APPLICATION, BY_APPLICATION]}, "proof"),
+        ({"proof": [{"method": "application"}]}, "proof.0.application.assurance"),
         ({"proof": [{**PROOF, "algorithm": "none"}]}, "proof.0.token.algorithm"),
         ({"proof": [{**PROOF, "algorithm": "HS256"}]}, "proof.0.token.algorithm"),
         ({"proof": [{**PROOF, "keys_url": "https://id.example/jwks"}]}, "proof.0.token"),

@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import whoisgate as wg
-from whoisgate import app
+from whoisgate import app, operations
 from whoisgate.audit import verify
 from whoisgate.cli import demo_folder
 from whoisgate.errors import WhoisgateError
@@ -87,7 +87,9 @@ class Child:
 
     def _approve(self, index: int) -> None:
         until = app.utc_now() + timedelta(days=1)
-        app.approve(app.Folder.at(self.folder), index, ["registrant.fax"], "Chief", until)
+        folder = app.Folder.at(self.folder)
+        with folder.opened() as log:
+            operations.approve(folder, log, index, ["registrant.fax"], by="Chief", expires=until)
 
     def _turn(self, gate, case: str) -> None:
         wanted = {"basis": "national_order", "case": case, "elements": ["registrant.fax"]}

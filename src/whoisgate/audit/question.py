@@ -107,19 +107,20 @@ class QuestionSigner:
             f";keyid={_quoted(self.signer)};alg={_quoted(self.algorithm)};tag={_quoted(QUESTION_TAG)}"
         )
         base = signature_base(covered, params)
-        signature = self._signature(base.encode("ascii"))
+        signature = signed_with(self._private, base.encode("ascii"))
         headers["Signature-Input"] = f"{_LABEL}={params}"
         headers["Signature"] = f"{_LABEL}=:{base64.b64encode(signature).decode()}:"
         return SignedRequest(Signed(base, signature, self.algorithm, self.jwk), headers)
 
-    def _signature(self, base: bytes) -> bytes:
-        key = self._private
-        if isinstance(key, Ed25519PrivateKey):
-            return key.sign(base)
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            r, s = decode_dss_signature(key.sign(base, ec.ECDSA(SHA256())))
-            return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-        return key.sign(base, padding.PSS(padding.MGF1(SHA512()), SHA512.digest_size), SHA512())
+
+def signed_with(key: PrivateKey, message: bytes) -> bytes:
+    """The signature as RFC 9421 §3.3 has it, and RFC 7515 for P-256 and Ed25519; RSA is PSS."""
+    if isinstance(key, Ed25519PrivateKey):
+        return key.sign(message)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return key.sign(message, padding.PSS(padding.MGF1(SHA512()), SHA512.digest_size), SHA512())
 
 
 def as_kept(signed: Signed) -> dict[str, JSON]:

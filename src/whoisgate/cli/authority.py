@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from whoisgate import authorities
 from whoisgate.app import Folder
 from whoisgate.audit.draft import JSON
 from whoisgate.audit.receipt import Receipt
 from whoisgate.cli.options import By, InFolder, Reason
-from whoisgate.cli.output import AsJSON, console, print_json
+from whoisgate.cli.output import AsJSON, console, grid, print_json
 from whoisgate.errors import MalformedAuthority
-from whoisgate.identity.authority import Record
 
 app = typer.Typer(help="Keep the directory of authorities.", no_args_is_help=True)
 
@@ -37,7 +35,7 @@ def add(
     as_json: AsJSON = False,
 ) -> None:
     """List an authority, or list it anew with another record."""
-    record = Record.of(_read(file), str(file))
+    record = authorities.read(_read(file), str(file))
     gate = Folder.at(folder)
     with gate.opened() as log:
         receipt = authorities.add(gate, log, record, by=by, reason=reason)
@@ -81,15 +79,15 @@ def list_(
 
 
 def _show(rows: list[dict[str, JSON]], proposed: list[dict[str, JSON]]) -> None:
-    table = Table("authority", "kind", "country", "state", "proves itself by", "", box=None)
+    shown = grid("authority", "kind", "country", "state", "proves itself by", "")
     for row in rows:
         proof, stale = row["proof"], row["stale"]
-        table.add_row(
+        shown.add_row(
             str(row["authority"]), str(row["kind"]), str(row["country"] or ""), str(row["state"]),
             ", ".join(map(str, proof if isinstance(proof, list) else ())),
             "; ".join(map(str, stale if isinstance(stale, list) else ())),
         )  # fmt: skip
-    console().print(table if rows else "no authority")
+    console().print(shown if rows else "no authority")
     for change in proposed:
         typer.echo(
             f"proposed by {change['by']}: {change['authority']} {change['state']}; "

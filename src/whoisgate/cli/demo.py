@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from whoisgate import app
 from whoisgate.audit.evidence import evidence_zip
 from whoisgate.audit.verify import VerificationFailed, parse_vkey, verify_evidence
 from whoisgate.cli import demo_folder, show
-from whoisgate.cli.output import console
+from whoisgate.cli.output import console, escape, grid
 from whoisgate.elements import ELEMENTS, Element, Kind
 from whoisgate.errors import ExtraMissing, OperatorError
 from whoisgate.formats import rdap
@@ -36,6 +33,8 @@ from whoisgate.queries import Question
 from whoisgate.replay import replay
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from whoisgate.client import Client, Reply
 
 SHOWN = ("registrar.name", "domain.created", "registrant.name", "registrant.organization",
@@ -103,21 +102,21 @@ def _side_by_side(
     left, right = (show.shown(rdap.decode(reply.body)) for reply in (public, gated))
     open_to_all = _public_decision(made, rdap.decode(public.body).name)
     reasons = explain(made.policy, decision)
-    table = Table("", "the public", "an investigator", "rule", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    table.columns[2].overflow = "fold"
+    rows = grid("", "the public", "an investigator", "rule", pad_edge=False)
+    rows.columns[0].no_wrap = True
+    rows.columns[2].overflow = "fold"
     named: dict[str, None] = {}
     for name in SHOWN:
         reason = reasons[ELEMENTS[name]]
         rule = reason.rules[0] if reason.rules else ""
         named[rule] = None
-        table.add_row(
+        rows.add_row(
             name,
             _cell(left, reason.element, open_to_all),
             _cell(right, reason.element, decision),
             escape(rule) if reason.element in decision.rulings else "[dim]needs approval[/dim]",
         )
-    out.print(table)
+    out.print(rows)
     return [rule for rule in named if rule]
 
 

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from whoisgate import app, authorities
 from whoisgate.errors import ExtraMissing
-from whoisgate.identity.authority import Record
 from whoisgate.sources import synthetic
 
 AUTHORITY = "Police of Exampleland"
@@ -72,7 +71,7 @@ def make(
     }
     (demo / "police.json").write_text(json.dumps(record, indent=2) + "\n")
     with made.opened() as log:
-        listed = Record.of(record, "demo/police.json")
+        listed = authorities.read(record, "demo/police.json")
         authorities.add(made, log, listed, by="init --demo", reason="a demonstration")
     now = app.utc_now()
     token = jwt.encode(

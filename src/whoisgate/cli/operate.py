@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from whoisgate import app
+from whoisgate import app, operations
 from whoisgate.audit.draft import JSON
 from whoisgate.cli import demo_folder
-from whoisgate.cli.output import AsJSON, console, print_json
+from whoisgate.cli.output import AsJSON, console, grid, print_json
 from whoisgate.elements import ELEMENTS
 from whoisgate.errors import ExtraMissing, UnknownEntry
 
@@ -144,7 +143,8 @@ def approve(
     if lift is not None:
         if not by or not reason:
             raise typer.BadParameter("lifting a stop needs --by and --reason")
-        receipt = app.lift(gate, lift, by, reason)
+        with gate.opened() as log:
+            receipt = operations.lift(gate, log, lift, by=by, reason=reason)
         if as_json:
             print_json({"entry": receipt.index, "lifts": lift})
         else:
@@ -160,7 +160,8 @@ def approve(
     if unknown:
         raise typer.BadParameter(f"no such element: {', '.join(unknown)}")
     expires = app.utc_now() + _delay(valid)
-    receipt = app.approve(gate, entry, names, by, expires)
+    with gate.opened() as log:
+        receipt = operations.approve(gate, log, entry, names, by=by, expires=expires)
     if as_json:
         print_json({"entry": receipt.index, "approves": entry, "expires": expires.isoformat()})
     else:
@@ -178,7 +179,8 @@ def obligations(
     """Show what is due and what is overdue, or mark one as done."""
     gate = app.Folder.at(folder)
     if done is not None:
-        receipt = app.done(gate, done)
+        with gate.opened() as log:
+            receipt = operations.done(gate, log, done)
         if as_json:
             print_json({"done": done, "entry": receipt.index})
         else:
@@ -200,15 +202,16 @@ def obligations(
     if as_json:
         print_json(rows)
         return
-    table = Table("id", "duty", "entry", "due (UTC)", "", box=None)
+    shown = grid("id", "duty", "entry", "due (UTC)", "")
     for o in due:
         mark = "[red]OVERDUE[/red]" if o.due_at <= now else ""
-        table.add_row(str(o.id), o.do, str(o.entry), f"{o.due_at:%Y-%m-%d %H:%M}", mark)
-    console().print(table if due else "nothing is due")
+        shown.add_row(str(o.id), o.do, str(o.entry), f"{o.due_at:%Y-%m-%d %H:%M}", mark)
+    console().print(shown if due else "nothing is due")
 
 
 def _list_waiting(gate: app.Folder, *, as_json: bool) -> None:
-    queue = app.queue(gate)
+    with gate.opened() as log:
+        queue = operations.queue(gate, log)
     rows: list[dict[str, JSON]] = [
         {
             "id": p.entry,

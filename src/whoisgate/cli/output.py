@@ -5,20 +5,42 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from whoisgate.audit.draft import JSON
 from whoisgate.errors import Finding, WhoisgateError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 AsJSON = Annotated[bool, typer.Option("--json", help="One JSON document for a program.")]
+
+
+# rich is slow to import, and most commands show nothing with it.
 
 
 def console() -> Console:
     """Standard output for a person; honours NO_COLOR and the terminal's width."""
+    from rich.console import Console  # noqa: PLC0415  as above
+
     return Console(highlight=False, soft_wrap=False)
+
+
+def grid(*columns: str, pad_edge: bool = True) -> Table:
+    """Rows under these columns, without lines, for `console`."""
+    from rich.table import Table  # noqa: PLC0415  as above
+
+    return Table(*columns, box=None, pad_edge=pad_edge)
+
+
+def escape(text: str) -> str:
+    """``text`` as it stands, where `console` would read markup."""
+    from rich.markup import escape  # noqa: PLC0415  as above
+
+    return escape(text)
 
 
 def print_json(value: JSON) -> None:

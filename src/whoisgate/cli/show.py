@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import orjson
-from rich.markup import escape
-from rich.table import Table
 
 from whoisgate import app
 from whoisgate.audit.draft import JSON
-from whoisgate.cli.output import console, printable
+from whoisgate.cli.output import console, escape, grid, printable
 from whoisgate.elements import ELEMENTS, Element, Kind
 from whoisgate.formats import rdap
 from whoisgate.formats.rdap.redacted import BY_SOURCE
@@ -73,7 +71,7 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
         out.print(line)
     reasons = explain(policy, decision) if policy and decision else {}
     if reply.outcome is Outcome.RELEASED:
-        rows = Table("element", "value", "rule (law)", box=None, pad_edge=False)
+        rows = grid("element", "value", "rule (law)", pad_edge=False)
         for column in rows.columns:
             column.overflow = "fold"
         for element, value in shown(rdap.decode(reply.body)).items():

@@ -201,7 +201,24 @@ def _signing_key(said: Any) -> tuple[str, SigningKey]:
     return thumbprint(jwk), SigningKey(kid, canonical_json(jwk).decode("ascii"), public)
 
 
-Proof = Annotated[TokenProof | CertificateProof | SignatureProof, Field(discriminator="method")]
+class ApplicationProof(_Part):
+    """The operator's own application, which has made sure of the person: `Gate.requester`.
+
+    ``assurance`` is what its word is worth at most. It is this operator's application alone, so no
+    other operator is sent this proof, and none is taken from another.
+    """
+
+    method: Literal["application"]
+    assurance: Assurance
+
+
+Proof = TokenProof | CertificateProof | SignatureProof | ApplicationProof
+
+
+def _one_application(proof: tuple[Proof, ...]) -> tuple[Proof, ...]:
+    if sum(isinstance(one, ApplicationProof) for one in proof) > 1:
+        raise ValueError("expected `application` once")
+    return proof
 
 
 class Contact(_Part):
@@ -239,6 +256,7 @@ class Record(_Part):
     """What the directory says about one authority.
 
     ``jurisdiction`` is the relation to the operator, so it means nothing to another operator.
+    Without a ``proof`` nobody of the authority can ask.
     """
 
     authority: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
@@ -247,7 +265,10 @@ class Record(_Part):
     jurisdiction: Jurisdiction | None = None
     purposes: frozenset[Purpose]
     bases: frozenset[LegalBasis]
-    proof: tuple[Proof, ...] = Field(min_length=1)
+    proof: Annotated[
+        tuple[Annotated[Proof, Field(discriminator="method")], ...],
+        AfterValidator(_one_application),
+    ]
     standing: tuple[StandingOf, ...] = ()
     contact: tuple[Contact, ...] = ()
     budget: Budget = Budget()

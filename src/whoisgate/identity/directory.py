@@ -14,6 +14,7 @@ from whoisgate.errors import CredentialRefused, MalformedAuthority
 from whoisgate.identity.authority import (
     Authority,
     CertificateProof,
+    Proof,
     Record,
     SignatureProof,
     TokenProof,
@@ -86,9 +87,7 @@ class Directory:
             raise CredentialRefused("this person may not ask at present")
         return requester
 
-    def _take(
-        self, authority: Authority, proof: TokenProof | CertificateProof | SignatureProof
-    ) -> None:
+    def _take(self, authority: Authority, proof: Proof) -> None:
         if isinstance(proof, TokenProof):
             if proof.iss in self.issuers:
                 raise MalformedAuthority(f"expected `{proof.iss}` to speak for one authority")

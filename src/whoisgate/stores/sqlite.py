@@ -50,6 +50,7 @@ from whoisgate.audit.verify import (
 )
 from whoisgate.elements import element
 from whoisgate.errors import (
+    CredentialRefused,
     EvidenceError,
     FolderExists,
     LogUnavailable,
@@ -61,6 +62,7 @@ from whoisgate.middle import Granted
 from whoisgate.stores import publish, recovery, shred, tables
 from whoisgate.stores.crew import Crew
 from whoisgate.stores.sequencer import Ledger, Sequencer
+from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.signing import SigningKeys
 
 NO_POLICY: Final = "0" * 64
@@ -336,6 +338,22 @@ class SQLiteLog:
                 database.execute("ROLLBACK")
         tag = self._ledger.tags.tag
         return Listings(entry, listed, waiting, lambda identity: tag("requester", identity) in tags)
+
+    def listed(self, authority: str, requester: str) -> tuple[str, int]:
+        """The record of an active authority, and its entry, for a `Requester.identity` of it.
+
+        Raises `CredentialRefused`. The append looks again: see `settle`.
+        """
+        tag = self._ledger.tags.tag("requester", requester)
+        with self._reading() as database:
+            held, barred = tables.listed(database, authority, tag)
+        if held is None:
+            raise CredentialRefused("the authority is not listed")
+        if held.state != ACTIVE:
+            raise CredentialRefused(f"the authority is {held.state}")
+        if barred:
+            raise CredentialRefused("this person may not ask at present")
+        return held.record, held.entry
 
     def signing(self) -> tuple[str, ...]:
         """The vkeys that sign the log now, the newest first."""

@@ -289,6 +289,18 @@ def authorities(database: sqlite3.Connection) -> dict[str, Listing]:
     return {name: Listing(*listed) for name, *listed in rows}
 
 
+def listed(
+    database: sqlite3.Connection, name: str, requester: bytes
+) -> tuple[Listing | None, bool]:
+    """One authority as it is listed, None if it is not, and whether this tag is barred."""
+    row = database.execute(
+        "SELECT record, state, entry, EXISTS (SELECT 1 FROM barred WHERE requester = ? AND barred)"
+        " FROM authority WHERE name = ?",
+        (requester, name),
+    ).fetchone()
+    return (Listing(*row[:3]), bool(row[3])) if row else (None, False)
+
+
 def barred(database: sqlite3.Connection) -> frozenset[bytes]:
     """The tags of those who may not ask."""
     return frozenset(
