@@ -330,14 +330,9 @@ class _Application:
         try:
             settings = self._settings
             presented = request.presented(scope, settings.base_url, settings.networks)
-            token = self._token(scope, now)
-            if token is not None:
-                # Beside a token of the request's own it is one line too many, and refused.
-                own = (b"authorization", b"Bearer " + token.encode("ascii"))
-                presented = replace(presented, headers=(*presented.headers, own))
+            presented = replace(presented, session=self._token(scope, now))
             await self._authenticator.prepare(presented, now)
-            requester = self._authenticator.authenticate(presented, now)
-            return requester if token is None else replace(requester, proved_by="session")
+            return self._authenticator.authenticate(presented, now)
         except NonceExpected:
             raise  # how every conversation begins
         except DoNotTrackRefused:
