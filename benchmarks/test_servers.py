@@ -97,7 +97,8 @@ def test_public_lookup_in_the_application(benchmark, folder, per_minute):
     scope = {
         "type": "http", "method": "GET", "path": f"/domain/{_name(folder)}", "query_string": b"",
         "scheme": "http", "client": ("192.0.2.1", 1),
-        "headers": [(b"host", b"rdap.example"), (b"accept", b"application/rdap+json"),
+        "server": ("127.0.0.1", 80),
+        "headers": [(b"host", b"127.0.0.1"), (b"accept", b"application/rdap+json"),
                     (b"user-agent", b"bench"), (b"accept-encoding", b"gzip")],
     }  # fmt: skip
     sent = []
@@ -125,7 +126,7 @@ def _run(answers, scope, send):
 
 def test_public_lookup_through_http(benchmark, server):
     request = (
-        f"GET /domain/{server.name} HTTP/1.1\r\nHost: rdap.example\r\n"
+        f"GET /domain/{server.name} HTTP/1.1\r\nHost: {server.rdap[0]}:{server.rdap[1]}\r\n"
         "Accept: application/rdap+json\r\nUser-Agent: bench\r\n\r\n"
     ).encode()
 

@@ -50,6 +50,12 @@ def _query(template: str) -> str:
     return template
 
 
+def _host(text: str) -> str:
+    if not re.fullmatch(r"([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?", text, re.ASCII):
+        raise ValueError("expected a host in lower case, as in `rdap.example` or `gate:8043`")
+    return text
+
+
 def _element_name(name: str) -> str:
     if name not in ELEMENTS:
         raise ValueError("expected the name of an element, as in `registrant.email`")
@@ -68,6 +74,7 @@ HttpsURL = Annotated[str, AfterValidator(_https)]
 IssuerURL = Annotated[str, AfterValidator(_https)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
+HostText = Annotated[str, AfterValidator(_host)]
 QueryLine = Annotated[str, AfterValidator(_query)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
 
@@ -117,7 +124,8 @@ class RDAPSettings(_Table):
     """``[rdap]``: where the RDAP server listens and what its notices say.
 
     ``public_per_minute`` bounds the public look-ups of one IPv4 address or IPv6 /64, port 43
-    included, in each process; 0 is no bound.
+    included, in each process; 0 is no bound. A request must be for the host of ``base_url``, for
+    the address that is listened on, or for one of ``hosts``: HOST with its port, or HOST:PORT.
     """
 
     listen: str = "127.0.0.1:8043"
@@ -128,6 +136,7 @@ class RDAPSettings(_Table):
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()
     public_per_minute: int = Field(600, ge=0)
+    hosts: tuple[HostText, ...] = ()
 
 
 class WhoisSettings(_Table):

@@ -198,6 +198,12 @@ class SignInFailed(RequesterError):
     code = "WG125"
 
 
+class Misdirected(RequesterError):
+    """A request for a host that this server does not answer for: not of `base_url` or `hosts`."""
+
+    code = "WG126"
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where something stands: file name, line and column, both from 1."""

@@ -60,6 +60,7 @@ def serve(
         folder.settings().rdap,
         config.rdap.trusted_proxies,
         default_issuer=config.directory.default_issuer,
+        hosts=config.rdap.hosts,
     )
     visitors = Visitors(settings, config.rdap.public_per_minute, app.utc_now, app.entropy)
     log = folder.log()

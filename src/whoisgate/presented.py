@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from whoisgate.errors import CredentialRefused
 
@@ -15,13 +15,15 @@ class Presented:
     ``url`` is the address that was meant: the configured base URL with the raw path and query.
     ``headers`` are all header lines, names in lower case. ``certificates`` are DER, the client's
     own first, and come from the TLS connection itself or from a trusted proxy (RFC 9440); nothing
-    but that its holder has the key is known of them.
+    but that its holder has the key is known of them. ``session`` is the access token of the session
+    whose cookie the request brings; its sender never had that token, so nothing of his covers it.
     """
 
     method: str
     url: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
     certificates: tuple[bytes, ...] = ()
+    session: str | None = field(default=None, repr=False)
 
     def lines(self, name: bytes) -> Iterator[bytes]:
         """The values of every header line of this lower-case name."""

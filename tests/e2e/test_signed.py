@@ -132,7 +132,8 @@ def test_answers_a_signed_question_once(gateway, domain, keys):
     elsewhere = f"{gateway.base_url}domain/other.example"
     host = headers | {"Host": "rdap.other.example"}
     assert [sent(url, altered), sent(elsewhere, headers)] == [401, 401]
-    assert sent(url, host) == 403  # the address that counts is the configured one
+    assert sent(url, host) == 421
+    assert sent(url, headers) == 403  # and no stranger's host has used it up
     assert sent(url, headers) == 401
 
 

@@ -78,14 +78,19 @@ class Service:
     whois: WhoisServer | None = None
     visitors: Visitors | None = None
 
-    def ask(self, path, headers=(), *, method="GET", query="", client="127.0.0.1", scheme="http"):
-        """One request straight into the ASGI application."""
+    def ask(
+        self, path, headers=(), *, method="GET", query="", client="127.0.0.1", scheme="http",
+        host="rdap.example", **more,
+    ):  # fmt: skip
+        """One request straight into the ASGI application; ``host`` unless ``headers`` have it."""
         lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+        if host is not None and all(name != b"host" for name, _ in lines):
+            lines.insert(0, (b"host", host.encode("latin-1")))
         scope = {
             "type": "http", "method": method, "path": path, "raw_path": path.encode(),
             "query_string": query.encode(), "headers": lines, "scheme": scheme,
             "client": client and (client, 50000), "server": ("127.0.0.1", 80),
-            "http_version": "1.1", "root_path": "",
+            "http_version": "1.1", "root_path": "", **more,
         }  # fmt: skip
         return asyncio.run(called(self.app, scope))
 

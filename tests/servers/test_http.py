@@ -164,8 +164,8 @@ def test_releases_nothing_for_smuggled_heads(running, head):
     ],
 )
 def test_never_answers_a_request_inside_a_body(running, framing):
-    inner = b"GET /domain/example.com HTTP/1.1\r\nHost: x\r\n" + AUTH + ASK + b"\r\n"
-    answer = running.raw("rdap", b"GET /help HTTP/1.1\r\nHost: x\r\n" + framing + inner)
+    inner = b"GET /domain/example.com HTTP/1.1\r\nHost: rdap.example\r\n" + AUTH + ASK + b"\r\n"
+    answer = running.raw("rdap", b"GET /help HTTP/1.1\r\nHost: rdap.example\r\n" + framing + inner)
     assert answer.count(b"HTTP/1.1 ") <= 1
     assert b"Ada" not in answer
 
@@ -240,10 +240,10 @@ def test_bounds_open_connections(make):
         b"example.com\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET /domain/example.com\r\n\r\n",
-        b"GET http://evil.example/help HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-        b"CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"GET http://evil.example/help HTTP/1.1\r\nHost: rdap.example\r\nConnection: close\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: rdap.example\r\nConnection: close\r\n\r\n",
+        b"CONNECT evil.example:443 HTTP/1.1\r\nHost: rdap.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     ],
 )
 def test_survives_what_is_no_request_of_its_own(running, bad):

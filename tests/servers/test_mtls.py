@@ -305,7 +305,8 @@ def test_takes_a_proxys_own_certificate_for_nobodys(behind):
     scope = {
         "type": "http", "method": "GET", "path": "/domain/example.com", "query_string": b"",
         "raw_path": b"/domain/example.com", "scheme": "https", "client": (PROXY, 50000),
-        "headers": [(name.encode(), value.encode()) for name, value in lines],
+        "headers": [(b"host", b"rdap.example"),
+                    *((name.encode(), value.encode()) for name, value in lines)],
         "whoisgate.certificates": OFFICER.chain,
     }  # fmt: skip
     assert asyncio.run(called(behind.app, scope)).code == "WG105"

@@ -322,14 +322,15 @@ def test_ignores_small_bodies_and_closes_and_refuses_others(service, lines, stat
         assert reply.fields.get("connection") == (None if lines[0][1] == "0" else "close")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "a\x00b", "x" * 2000, ""])
-def test_links_to_its_configured_address_whatever_the_host_line_says(service, host):
-    lines = [("Host", host), ("X-Forwarded-Host", host), ("Forwarded", f"host={host}")]
+@pytest.mark.parametrize("named", ["127.0.0.1", "localhost", "rdap.example.", "RDAP.EXAMPLE:443"])
+def test_links_to_its_configured_address_whatever_the_request_says(service, named):
+    foreign = "evil.example"
+    lines = [("Host", named), ("X-Forwarded-Host", foreign), ("Forwarded", f"host={foreign}")]
     for path in ("/domain/example.com", "/help", "/nothing"):
         assert service.ask(path, lines) == service.ask(path)
     reply = service.ask("/domain/example.com", [*lines, *asking(RELEASED)])
     assert reply.fields["disclosure-receipt"].startswith(BASE_URL)
-    assert b"evil.example" not in reply.body
+    assert foreign.encode() not in reply.body
 
 
 # --- who may read along ----------------------------------------------------------------------

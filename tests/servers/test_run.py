@@ -196,7 +196,7 @@ def test_answers_what_came_and_ends_quietly_on_a_signal(number):
         http = socket.create_connection(_address(rdap.removeprefix("http://").rstrip("/")))
         line = socket.create_connection(_address(whois))
         idle = socket.create_connection(_address(whois))
-        http.sendall(b"GET /domain/example.com HTTP/1.1\r\nHost: x\r\n\r\n")
+        http.sendall(b"GET /domain/example.com HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         line.sendall(b"example.com\r\n")
         assert httpx2.get(f"{rdap}health/live").status_code == 200
         process.send_signal(number)

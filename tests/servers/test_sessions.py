@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from tests.conftest import NOW, PURPOSE
 from tests.identity.provider import ISS, KEYS, PROOF, Provider
+from tests.identity.questions import PRIVATE, SIGNERS, STRANGER, jwk
 from tests.identity.tokens import AUDIENCE, ED_OTHER, by_token, ed_jwk, jwks, record
 from tests.servers.conftest import BASE_URL, RELEASED, with_token
 
@@ -162,6 +163,48 @@ def test_says_in_the_entry_that_a_session_proved_it(desk):
     assert desk.signed_in().ask("/domain/example.com", WHY).status == 200
     (draft,) = drafts
     assert draft.sealed["requester"]["proved_by"] == "session"
+
+
+SIGNING = {
+    "method": "signature", "assurance": "high",
+    "keys": {"keys": [jwk(PRIVATE["ed25519"], "officer-7")]},
+}  # fmt: skip
+WEAKER = {**PROOF, "assurance": "substantial"}
+SIGNS_TOO = Directory(
+    [Authority(record("Police of Example", "police", WEAKER, SIGNING), 1)], AUDIENCE
+)
+
+
+def signed_lines(signer, number, **more):
+    made = signer.sign(
+        f"{BASE_URL}domain/example.com", at=NOW, nonce=bytes([number] * 16), disclosure=RELEASED,
+        **more,
+    )  # fmt: skip
+    return [WHY, *made.headers.items()]
+
+
+def test_says_in_the_entry_that_session_and_signature_proved_it(make):
+    desk = Desk(make, directory=SIGNS_TOO)
+    drafts, append = [], desk.service.log.append
+    desk.service.log.append = lambda draft: drafts.append(draft) or append(draft)
+    browser, question = desk.signed_in(), signed_lines(SIGNERS["ed25519"], 1)
+    assert browser.ask("/domain/example.com", *question).status == 200
+    (draft,) = drafts
+    assert draft.sealed["requester"]["proved_by"] == "session+signature"
+    assert draft.sealed["requester"]["assurance"] == "high"
+    assert "signed" in draft.fields["detail"]
+    assert browser.ask("/domain/example.com", *question).code == "WG106"  # its nonce is used
+
+
+def test_takes_no_signature_in_somebody_else_s_session(make):
+    desk = Desk(make, directory=SIGNS_TOO)
+    colleague, officer = desk.signed_in("officer-8"), desk.signed_in()
+    for browser, signer in ((colleague, SIGNERS["ed25519"]), (officer, STRANGER)):
+        assert browser.ask("/domain/example.com", *signed_lines(signer, 2)).code == "WG106"
+    # What is signed never covers a token that its sender does not hold.
+    guessed = signed_lines(SIGNERS["ed25519"], 3, authorization="Bearer x")
+    assert officer.ask("/domain/example.com", *guessed).code == "WG106"
+    assert desk.service.entries() == 0
 
 
 def test_takes_the_purpose_of_a_session(desk):

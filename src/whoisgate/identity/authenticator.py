@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 
@@ -41,7 +42,7 @@ class Authenticator:
         Raises `LogUnavailable` where there is no directory; what cannot be fetched it leaves.
         """
         self._adopt()
-        await self._bearer.prepare(presented, now)
+        await self._bearer.prepare(_in_session(presented), now)
 
     def authenticate(self, presented: Presented, now: datetime) -> Requester:
         """Who presents this, as proved at ``now``.
@@ -84,10 +85,21 @@ class Authenticator:
     def _proved(
         self, directory: Directory, presented: Presented, now: datetime
     ) -> Iterator[Requester]:
-        if any(True for _ in presented.lines(b"authorization")):
+        if presented.session is not None:
+            held = self._bearer.authenticate(_in_session(presented), now)
+            yield replace(held, proved_by="session")
+        elif any(True for _ in presented.lines(b"authorization")):
             yield self._bearer.authenticate(presented, now)
         elif presented.certificates:
             yield directory.certificates.authenticate(presented.certificates, now)
         # INVARIANT: a nonce is used up last, when everything else that was presented holds.
         if signature.presents_signature(presented):
             yield signature.authenticate(presented, directory.signers, self._nonces, now)
+
+
+def _in_session(presented: Presented) -> Presented:
+    """The request with its session's token, which beside one of its own is a line too many."""
+    if presented.session is None:
+        return presented
+    own = (b"authorization", f"Bearer {presented.session}".encode())
+    return replace(presented, headers=(*presented.headers, own))

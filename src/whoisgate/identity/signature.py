@@ -3,7 +3,8 @@
 The signature says which key (`keyid`, its RFC 7638 thumbprint), and the directory whose that is and
 how it signs. What is signed is the whole question and nothing else, for all of it goes into the
 log: `@method`, `@target-uri` (the configured address, no query), `disclosure-request`, and of an
-`Authorization` beside it the SHA-256 (`Authorization-Digest`), never the token. Rules: one
+`Authorization` beside it the SHA-256 (`Authorization-Digest`), never the token. The token of a
+session is not covered, since its sender does not have it. Rules: one
 signature, one spelling (that of `audit.verify`, which a court's verifier reads again), brief life,
 each nonce once. Nonces are remembered by the process and, of what is logged, by the log.
 """

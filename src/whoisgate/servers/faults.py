@@ -123,6 +123,9 @@ FAULTS: Final[Mapping[type[WhoisgateError], Fault]] = MappingProxyType(
         errors.ProviderUnsupported: Fault(
             400, "Provider unsupported", "nobody signs in there", own=True
         ),
+        errors.Misdirected: Fault(
+            421, "Misdirected request", "this server does not answer for the host of the request"
+        ),
         errors.SignInFailed: Fault(403, "Sign-in failed", "the sign-in failed", own=True),
         errors.SourceError: Fault(502, "Source failed", "registration data could not be read"),
         errors.SourceTooSlow: Fault(504, "Source too slow", "registration data took too long"),

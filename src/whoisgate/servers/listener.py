@@ -8,6 +8,7 @@ dropped.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -63,9 +64,17 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head came in time."""
         self._received = 0
         self._disarm()
+        if self.url[:1] != b"/" and b"://" in self.url:
+            self._name_the_target()
         if self._certificates:
             cast("dict[str, object]", self.scope)[CERTIFICATES] = self._certificates
         super().on_headers_complete()
+
+    def _name_the_target(self) -> None:
+        """A target in absolute form says which host is meant, whatever `Host` says (RFC 9112)."""
+        rest = self.url.partition(b"://")[2]
+        host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+        self.headers[:] = [(n, host if n == b"host" else value) for n, value in self.headers]
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, and drop it if what was written does not leave."""

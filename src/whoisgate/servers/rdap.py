@@ -1,10 +1,10 @@
 """RDAP over HTTP as an ASGI application (RFC 7480, 9082, 9083).
 
 A public look-up that is at hand is answered by a few lines of raw ASGI; `Pages` has everything
-that is not about a domain. Rules: only GET and HEAD; whatever is gated, authenticated or wrong is
-`no-store`; nothing that a client sends (`Host`, query, names) shapes a link, a log line or a
-header; no exception's text leaves unless it is about the requester's own question; the log tells
-method, status, number and duration and no name, token or value.
+that is not about a domain. Rules: only GET and HEAD, and for a host of its own; whatever is gated,
+authenticated or wrong is `no-store`; nothing that a client sends (`Host`, query, names) shapes a
+link, a log line or a header; no exception's text leaves unless it is about the requester's own
+question; the log tells method, status, number and duration and no name, token or value.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from whoisgate.errors import (
     CredentialRequired,
     DoNotTrackRefused,
     LogUnavailable,
+    Misdirected,
     NonceExpected,
     PersonsSpent,
     PurposeNotAllowed,
@@ -43,6 +44,7 @@ from whoisgate.presented import Presented
 from whoisgate.queries import PUBLIC, Purpose, Question, Requester
 from whoisgate.servers import limits, request, sessions
 from whoisgate.servers.faults import FAULTS, code, fault, refused
+from whoisgate.servers.hosts import Hosts
 from whoisgate.servers.pages import KINDS, Pages, Policies, Receipts
 from whoisgate.servers.sessions import SessionKeeper
 from whoisgate.servers.settings import ServerSettings
@@ -155,7 +157,7 @@ class _Application:
         self._gate, self._settings, self._clock = gate, settings, clock
         self._sessions, self._slow = sessions, _SLOW | ({b"cookie"} if sessions else set())
         self._authenticator = authenticator
-        self._visitors = visitors
+        self._visitors, self._hosts = visitors, Hosts(settings)
         self._not_ready_until: datetime | None = None
         self._help: tuple[datetime, bytes] | None = None
         self._pages = Pages(
@@ -169,13 +171,16 @@ class _Application:
         path = scope["path"]
         # Only a canonical name without question, credential or body is ever found at hand.
         if path[:8] == "/domain/" and scope["method"] == "GET" and not scope["query_string"]:
-            for name, _ in scope["headers"]:
-                if name in self._slow:
+            host = None
+            for name, value in scope["headers"]:
+                if name in self._slow or (name == b"host" and host is not None):
                     break
+                if name == b"host":
+                    host = value
             else:
                 place = self._visitors.place(request.client(scope, self._settings.networks))
                 held = None if self._visitors.full(place) else self._gate.at_hand(path[8:])
-                if held is not None:
+                if held is not None and self._hosts.ours(host, scope.get("server")):
                     self._visitors.add(place)
                     length = b"%d" % len(held.body)
                     headers = [*_public(held.decision.policy), (b"content-length", length)]
@@ -211,17 +216,11 @@ class _Application:
 
     async def _reply(self, scope: Scope) -> Reply | None:
         """The answer to everything but a page, for which it is None."""
-        if scope["method"] not in {"GET", "HEAD"}:
-            allow = ((b"allow", b"GET, HEAD"),)
-            return _error(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET or HEAD", allow)
-        if request.body_too_large(scope):
-            limit = f"expected no body, or at most `{request.MAX_BODY}` bytes"
-            return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
-        if request.speaks_for_another(scope, self._settings.networks):
-            self._gate.count("credential_refused")
-            raise CredentialRefused("expected no `Client-Cert` line but from a trusted proxy")
         path: str = scope["path"]
         kind, _, rest = path.removeprefix("/").partition("/")
+        unfit = self._unfit(scope, kind)
+        if unfit is not None:
+            return unfit
         if kind == "domain":
             return await self._domain(scope, rest)
         if kind == "farv1_session" and self._sessions is not None:
@@ -232,6 +231,25 @@ class _Application:
         if kind in KINDS and path.isprintable():
             return None
         return _error(HTTPStatus.NOT_FOUND, "no such page")
+
+    def _unfit(self, scope: Scope, kind: str) -> Reply | None:
+        """The answer to a request of which no more is read; None for any other."""
+        wrong = self._hosts.wrong(scope)
+        if wrong == HTTPStatus.BAD_REQUEST:
+            return _error(wrong, "expected one `Host` line, HOST or HOST:PORT")
+        # A probe asks whether a machine works, and often cannot choose what it calls it.
+        if wrong is not None and kind != "health":
+            raise Misdirected("expected a host that this server answers for")
+        if scope["method"] not in {"GET", "HEAD"}:
+            allow = ((b"allow", b"GET, HEAD"),)
+            return _error(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET or HEAD", allow)
+        if request.body_too_large(scope):
+            limit = f"expected no body, or at most `{request.MAX_BODY}` bytes"
+            return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
+        if request.speaks_for_another(scope, self._settings.networks):
+            self._gate.count("credential_refused")
+            raise CredentialRefused("expected no `Client-Cert` line but from a trusted proxy")
+        return None
 
     async def _domain(self, scope: Scope, name: str) -> Reply:
         arrived, said = self._clock(), request.read(scope)
@@ -312,14 +330,9 @@ class _Application:
         try:
             settings = self._settings
             presented = request.presented(scope, settings.base_url, settings.networks)
-            token = self._token(scope, now)
-            if token is not None:
-                # Beside a token of the request's own it is one line too many, and refused.
-                own = (b"authorization", b"Bearer " + token.encode("ascii"))
-                presented = replace(presented, headers=(*presented.headers, own))
+            presented = replace(presented, session=self._token(scope, now))
             await self._authenticator.prepare(presented, now)
-            requester = self._authenticator.authenticate(presented, now)
-            return requester if token is None else replace(requester, proved_by="session")
+            return self._authenticator.authenticate(presented, now)
         except NonceExpected:
             raise  # how every conversation begins
         except DoNotTrackRefused:

@@ -22,6 +22,7 @@ class ServerSettings:
     ``request_s`` is the time to send a request line and head, ``drain_s`` the time to read an
     answer, and the time in which the servers finish when stopped. ``default_issuer`` is the
     identity provider that clients are told to use; without it the only one, if there is only one.
+    ``hosts`` are answered for beside the base URL's, with a port of their own or with that one's.
     Raises `MalformedConfig`.
     """
 
@@ -32,6 +33,7 @@ class ServerSettings:
     request_s: float = 10.0
     drain_s: float = 30.0
     default_issuer: str | None = None
+    hosts: tuple[str, ...] = ()
     networks: tuple[Network, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
