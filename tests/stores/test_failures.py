@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -192,8 +191,9 @@ def test_a_stopped_log_that_cannot_publish_ends_without_another_try(home, log, m
 def test_waits_long_for_another_process_once_and_goes_on_when_it_lets_go(home, log, monkeypatch):
     log.close()
     looks, waits = [], []
-    sleeping = SimpleNamespace(sleep=lambda seconds: looks.append(seconds) or time.sleep(seconds))
-    monkeypatch.setattr("whoisgate.stores.sequencer.time", sleeping)
+    monkeypatch.setattr(
+        "whoisgate.stores.sequencer.sleep", lambda s: looks.append(s) or time.sleep(s)
+    )
     monkeypatch.setattr("whoisgate.stores.tables.BUSY_S", 0.5)
     later = home.log()
     later.append(home.disclosure()).result()

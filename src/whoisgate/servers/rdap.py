@@ -179,8 +179,9 @@ class _Application:
                     host = value
             else:
                 place = self._visitors.place(request.client(scope, self._settings.networks))
-                held = None if self._visitors.full(place) else self._gate.at_hand(path[8:])
-                if held is not None and self._hosts.ours(host, scope.get("server")):
+                fit = self._hosts.ours(host, scope.get("server")) and not self._visitors.full(place)
+                held = self._gate.at_hand(path[8:]) if fit else None
+                if held is not None:
                     self._visitors.add(place)
                     length = b"%d" % len(held.body)
                     headers = [*_public(held.decision.policy), (b"content-length", length)]

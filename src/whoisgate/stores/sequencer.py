@@ -15,12 +15,12 @@ nothing of the batch can come to be. It is never said of a sync, which may have 
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -169,7 +169,7 @@ class Sequencer:
                     raise Doubtful(
                         f"the log stopped: its database cannot be written: {error}; {tables.MEND}"
                     ) from None
-                time.sleep(_LOOK_S)
+                sleep(_LOOK_S)
             else:
                 self._waits_s = tables.BUSY_S
                 return

@@ -423,7 +423,7 @@ class Asking:
 
 
 def request(name, more=""):
-    return f"GET /domain/{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n"
+    return f"GET /domain/{name} HTTP/1.1\r\nHost: rdap.example\r\nConnection: close\r\n{more}\r\n"
 
 
 def test_neither_crashes_nor_leaks_nor_waits_nor_grows_before_hostile_servers(run):
