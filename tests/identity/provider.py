@@ -19,7 +19,8 @@ class Provider:
     """Takes people at their word, and clients by PKCE, secret, redirect and code.
 
     ``access`` and ``identity`` replace claims of the tokens; ``says`` is what it answers a form
-    with instead, if not None, as status and body, or raises it.
+    with instead, if not None, as status and body, or raises it; ``given`` replaces members of its
+    answer that holds the tokens.
     """
 
     def __init__(self, iss=ISS, client="gateway", secret=SECRET, **metadata):
@@ -29,11 +30,12 @@ class Provider:
             "authorization_endpoint": f"{iss}/auth?tenant=1",
             "token_endpoint": f"{iss}/token",
             "device_authorization_endpoint": f"{iss}/device",
+            "revocation_endpoint": f"{iss}/revoke",
             **metadata,
         }
         self.access, self.identity, self.says = {}, {}, None
         self.fetched, self.forms, self.codes, self.devices = [], [], {}, {}
-        self.refreshes, self.serial = {}, 0
+        self.refreshes, self.revoked, self.serial, self.given = {}, [], 0, {}
 
     async def fetch(self, url):
         self.fetched.append(url)
@@ -59,7 +61,7 @@ class Provider:
             raise self.says
         if self.says is not None:
             return self.says
-        assert said["resource"] == AUDIENCE
+        assert said.get("resource") == (None if url.endswith("/revoke") else AUDIENCE)
         if self.secret is None:
             assert (said["client_id"], authorization) == (self.client, None)
         else:
@@ -74,6 +76,10 @@ class Provider:
                 "interval": 5, "internal": "x",
             }  # fmt: skip
             return 200, json.dumps(told).encode()
+        if url == f"{self.iss}/revoke":
+            self.refreshes.pop(said["token"], None)
+            self.revoked.append((said["token_type_hint"], said["token"]))
+            return 200, b""
         assert url == f"{self.iss}/token"
         return self._granted(said)
 
@@ -110,7 +116,7 @@ class Provider:
             "token_type": "Bearer",
             "refresh_token": refresh,
             "expires_in": 600,
-        }
+        } | self.given
         return 200, json.dumps(given).encode()
 
     def _next(self, what):

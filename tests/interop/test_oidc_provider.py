@@ -441,6 +441,12 @@ def released(served, web):
     return web.get(f"{served.signing_in.base_url}domain/{name}", headers=why)
 
 
+def revoked(served):
+    """How many grants the provider was told to forget."""
+    said = (served.signing_in.folder.parent / "provider.log").read_text()
+    return said.splitlines().count("revoked")
+
+
 def test_signs_officers_in_and_refreshes_and_logs_out(served):
     with served.browser() as web:
         assert page(served, web, "status").status_code == 409
@@ -458,7 +464,10 @@ def test_signs_officers_in_and_refreshes_and_logs_out(served):
             assert page(served, web, "refresh").status_code == 200
         assert released(served, web).status_code == 200
         secret = web.cookies["__Host-farv1_session"]
-        assert page(served, web, "logout").status_code == 200
+        assert revoked(served) == 0
+        notice = page(served, web, "logout").json()["notices"][0]["description"]
+        assert "was told to revoke" in notice[1]
+        assert revoked(served) == 1
         assert "__Host-farv1_session" not in web.cookies
         assert page(served, web, "status").status_code == 409
         web.cookies.set("__Host-farv1_session", secret, "127.0.0.1")
@@ -474,6 +483,9 @@ def test_signs_in_a_device_of_an_officer(served):
         assert sign_in(elsewhere, shown["verification_uri_complete"], OFFICER) is None
         until(lambda: page(served, device, "devicepoll", farv1_dc=code).json()["farv1_session"])
         assert released(served, device).status_code == 200
+        before = revoked(served)
+        assert "was told to revoke" in page(served, device, "logout").text
+        assert revoked(served) == before + 1
 
 
 @pytest.mark.parametrize(("person", "number"), [("shy", "WG113"), ("", "WG125")])

@@ -50,6 +50,7 @@ def test_gives_anybody_the_public_view(service):
     assert reply.lines == [
         ("content-type", RDAP),
         ("access-control-allow-origin", "*"),
+        ("access-control-expose-headers", "Disclosure-Policy"),
         ("cache-control", "public, max-age=60"),
         ("vary", "Authorization, Disclosure-Request"),
         ("disclosure-policy", service.policy.digest),
@@ -331,6 +332,95 @@ def test_links_to_its_configured_address_whatever_the_request_says(service, name
     reply = service.ask("/domain/example.com", [*lines, *asking(RELEASED)])
     assert reply.fields["disclosure-receipt"].startswith(BASE_URL)
     assert foreign.encode() not in reply.body
+
+
+# --- scripts in a page of another origin (Fetch) ---------------------------------------------
+
+READABLE = {"cache-control", "content-length", "content-type"}
+"""What a script reads without being told so, of what is sent here."""
+
+PLUMBING = {
+    "access-control-allow-origin", "access-control-expose-headers", "allow", "connection", "vary",
+}  # fmt: skip
+ORIGIN = ("Origin", "https://client.example")
+ASKS_LEAVE = [ORIGIN, ("Access-Control-Request-Method", "GET")]
+SENT = {
+    "authorization", "authorization-digest", "disclosure-request", "dpop", "signature",
+    "signature-input",
+}  # fmt: skip
+
+
+def words(reply, name):
+    return {word.strip().lower() for word in reply.fields[name].split(",")}
+
+
+def test_lets_a_page_elsewhere_read_every_line_that_it_needs(make):
+    service = make(per_minute=1)
+    dpop = ("DPoP", "x")
+    replies = [
+        service.ask("/domain/example.com", [ORIGIN]),
+        service.ask("/domain/example.com", [ORIGIN]),
+        service.ask("/domain/example.com", [ORIGIN], client="192.0.2.9", scheme="https"),
+        service.ask("/domain/example.com", [ORIGIN], client="192.0.2.9", scheme="https"),
+        *(service.ask("/domain/example.com", [ORIGIN, dpop, *asking(why)])
+          for why in (RELEASED, REFUSED, PENDING)),
+        *(service.ask("/domain/example.com", [ORIGIN, *asking(why)])
+          for why in (RELEASED, REFUSED, PENDING)),
+        service.ask("/domain/example.com", [ORIGIN, ("Disclosure-Request", RELEASED)]),
+        service.ask("/domain/example.com", [ORIGIN, ("Authorization", "DPoP x"), dpop]),
+    ]  # fmt: skip
+    path = replies[-3].fields["disclosure-receipt"].removeprefix(BASE_URL.rstrip("/"))
+    replies.append(service.ask(path, with_token(ORIGIN)))
+    assert replies[-1].status == 200
+    for reply in replies:
+        assert reply.fields["access-control-allow-origin"] == "*"
+        shown = words(reply, "access-control-expose-headers")
+        assert reply.fields.keys() - READABLE - PLUMBING <= shown
+        assert not {"access-control-allow-credentials", "set-cookie"} & reply.fields.keys()
+    seen = {name for reply in replies for name in reply.fields}
+    limits = {"ratelimit", "ratelimit-policy"}  # where the requester has any
+    assert limits <= words(replies[-2], "access-control-expose-headers")
+    assert {
+        "disclosure-entry", "disclosure-receipt", "disclosure-policy", "retry-after",
+        "www-authenticate", "dpop-nonce",
+    } <= seen  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/domain/example.com", "/receipt/0/x"])
+@pytest.mark.parametrize("more", [[], [("Access-Control-Request-Headers", "authorization,dpop")]])
+def test_lets_a_page_elsewhere_send_what_its_script_holds(service, path, more):
+    reply = service.ask(path, [*ASKS_LEAVE, *more], method="OPTIONS")
+    assert (reply.status, reply.body) == (200, b"")
+    assert reply.fields["access-control-allow-origin"] == "*"
+    assert words(reply, "access-control-allow-methods") == {"get", "head"}
+    assert words(reply, "access-control-allow-headers") == SENT
+    assert "access-control-allow-credentials" not in reply.fields
+    assert "access-control-allow-private-network" not in reply.fields
+    assert service.entries() == 0
+    assert service.gate._middle.counts.take() == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("/domain/example.com", []),
+        ("/domain/example.com", [ORIGIN]),
+        ("/domain/example.com", ASKS_LEAVE[1:]),
+        ("/farv1_session/login", ASKS_LEAVE),
+        ("/farv1_session/logout", ASKS_LEAVE),
+        ("/help", ASKS_LEAVE),
+        ("/nothing", ASKS_LEAVE),
+    ],
+)
+def test_gives_leave_for_nothing_else(service, path, lines):
+    reply = service.ask(path, lines, method="OPTIONS")
+    assert reply.status == 405
+    assert "access-control-allow-headers" not in reply.fields
+
+
+def test_gives_no_leave_by_a_foreign_name(service):
+    reply = service.ask("/domain/example.com", ASKS_LEAVE, method="OPTIONS", host="evil.example")
+    assert (reply.status, "access-control-allow-headers" in reply.fields) == (421, False)
 
 
 # --- who may read along ----------------------------------------------------------------------

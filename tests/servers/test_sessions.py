@@ -8,12 +8,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from tests.conftest import NOW, PURPOSE
-from tests.identity.provider import ISS, KEYS, PROOF, Provider
+from tests.identity.provider import ISS, KEYS, PROOF, SECRET, Provider
 from tests.identity.questions import PRIVATE, SIGNERS, STRANGER, jwk
 from tests.identity.tokens import AUDIENCE, ED_OTHER, by_token, ed_jwk, jwks, record
 from tests.servers.conftest import BASE_URL, RELEASED, with_token
 
-from whoisgate.errors import UpstreamUnreachable
+from whoisgate.errors import SessionEnded, UpstreamUnreachable
 from whoisgate.identity.authority import Authority
 from whoisgate.identity.directory import Directory
 from whoisgate.identity.sessions import MAX_EACH, METADATA_S, SIGN_IN_S, Registration, Sessions
@@ -491,7 +491,7 @@ def test_wants_the_provider_s_name_in_the_answer_of_one_that_gives_it(make):
 def test_tells_the_operator_why_nobody_can_sign_in(desk, caplog):
     desk.provider.says = UpstreamUnreachable("no connection: `ConnectError`")
     desk.browser().sign_in(desk.provider)
-    assert caplog.messages[0] == f"nobody can sign in at `{ISS}`: no connection: `ConnectError`"
+    assert caplog.messages[0] == f"no usable answer of `{ISS}`: no connection: `ConnectError`"
 
 
 def test_fetches_metadata_once_in_five_minutes(desk):
@@ -581,6 +581,110 @@ def test_gives_no_session_to_another_person_by_a_refresh(desk):
     desk.provider.access = desk.provider.identity = {"sub": "officer-8"}
     assert browser.page("refresh").code == "WG125"
     assert told(browser.page("status"))["userID"] == "officer-7"
+
+
+# --- logging out ------------------------------------------------------------------------------
+
+
+def lines(reply):
+    assert reply.json.keys() == {"rdapConformance", "notices"}
+    (said,) = reply.json["notices"]
+    return said["description"]
+
+
+@pytest.mark.parametrize("secret", [SECRET, None])
+@pytest.mark.parametrize("refreshable", [True, False])
+def test_has_the_provider_revoke_the_tokens(make, secret, refreshable):
+    desk = Desk(make, Provider(secret=secret))
+    if not refreshable:
+        desk.provider.given = {"refresh_token": None}
+    browser = desk.signed_in()
+    token = desk.sessions.token(browser.cookies[SESSION], desk.now)
+    reply = browser.page("logout")
+    told, by = "The identity provider was told to revoke its tokens.", desk.provider.forms[-1]
+    assert (reply.status, lines(reply)) == (200, ["The session is over.", told])
+    hint, revoked = ("refresh_token", "refresh-2") if refreshable else ("access_token", token)
+    assert desk.provider.revoked == [(hint, revoked)]
+    own = {"client_id": "gateway"} if secret is None else {}
+    assert by[:2] == (f"{ISS}/revoke", {"token": revoked, "token_type_hint": hint, **own})
+    assert token not in reply.body.decode()
+    assert browser.cookies == {}
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        (400, b'{"error": "unsupported_token_type"}'), (401, b""), (302, b""), (503, b"x" * 10),
+        UpstreamUnreachable("gone"), OSError("no canary"), TimeoutError(), ValueError("canary"),
+    ],
+)  # fmt: skip
+def test_is_over_whatever_the_provider_says(desk, says):
+    browser = desk.signed_in()
+    cookies = dict(browser.cookies)
+    desk.provider.says = says
+    reply = browser.page("logout")
+    assert reply.status == 200
+    assert "could not be told" in lines(reply)[1]
+    assert b"canary" not in reply.body
+    assert browser.cookies == {}
+    for path in ("/farv1_session/logout", "/domain/example.com"):
+        browser.cookies = dict(cookies)
+        assert browser.ask(path, WHY).code == "WG123"
+
+
+def test_says_that_a_provider_revokes_nothing(desk):
+    del desk.provider.metadata["revocation_endpoint"]
+    browser, asked = desk.signed_in(), len(desk.provider.forms)
+    reply = browser.page("logout")
+    assert (reply.status, "revokes no tokens" in lines(reply)[1]) == (200, True)
+    assert (len(desk.provider.forms), browser.cookies) == (asked, {})
+
+
+@pytest.mark.parametrize("address", ["http://id.police.example/revoke", 1, None, "https://a\nb"])
+def test_sends_no_token_to_an_address_that_is_none(make, address):
+    desk = Desk(make, Provider(revocation_endpoint=address))
+    browser = desk.signed_in()
+    forms = len(desk.provider.forms)
+    reply = browser.page("logout")
+    assert (reply.status, "could not be told" in lines(reply)[1]) == (200, True)
+    assert len(desk.provider.forms) == forms
+
+
+def test_is_over_before_the_provider_is_asked_and_without_its_answer(desk, monkeypatch):
+    monkeypatch.setattr("whoisgate.identity.sessions.DEADLINE_S", 0.05)
+    browser, keeper = desk.signed_in(), desk.sessions
+    secret, asked = browser.cookies[SESSION], []
+
+    async def silent(url, *_):
+        asked.append((url, secret_is_known()))
+        await asyncio.sleep(60)
+
+    def secret_is_known():
+        try:
+            return bool(keeper.token(secret, desk.now))
+        except SessionEnded:
+            return False
+
+    keeper._post = silent
+    assert "could not be told" in lines(browser.page("logout"))[1]
+    assert asked == [(f"{ISS}/revoke", False)]
+
+
+def test_revokes_what_a_refresh_brought_meanwhile_and_refreshes_nothing_after(desk):
+    browser = desk.signed_in()
+    keeper, secret = desk.sessions, browser.cookies[SESSION]
+
+    async def at_once():
+        return await asyncio.gather(
+            keeper.refresh(secret, desk.now), keeper.refresh(secret, desk.now),
+            keeper.end(secret, desk.now), return_exceptions=True,
+        )  # fmt: skip
+
+    first, late, told = asyncio.run(at_once())
+    assert (first, told) == (None, True)
+    assert isinstance(late, SessionEnded)
+    assert desk.provider.refreshes == {}
+    assert len(desk.provider.revoked) == 1
 
 
 def test_uses_each_refresh_token_once_however_many_ask_at_once(desk):

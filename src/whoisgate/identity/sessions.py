@@ -249,6 +249,7 @@ class Sessions:
         if session.refresh is None:
             raise SignInFailed("expected a session that can be refreshed")
         async with session.turn:  # a refresh token that is used twice ends them all
+            self._session(secret, now)  # who logged out meanwhile gets no new tokens
             form = {"grant_type": "refresh_token", "refresh_token": session.refresh}
             given = await self._granted(session.registration, form, now)
             signed = await self._signed(session.registration, given, None, now, again=True)
@@ -257,10 +258,19 @@ class Sessions:
             session.token, session.until = signed.token, signed.until
             session.refresh = signed.refresh or session.refresh
 
-    def end(self, secret: str, now: datetime) -> None:
-        """Forget a session; raises `SessionEnded`."""
-        self._session(secret, now)
+    async def end(self, secret: str, now: datetime) -> bool | None:
+        """Forget a session, and have the provider forget its tokens; raises `SessionEnded`.
+
+        Says whether the provider was told, None where it takes no such word.
+        """
+        session = self._session(secret, now)
+        # INVARIANT: it is over here before the provider is asked, and whatever that says.
         del self._held[_mark(secret)]
+        try:
+            async with asyncio.timeout(DEADLINE_S), session.turn:
+                return await self._revoked(session, now)
+        except (SignInFailed, TimeoutError):
+            return False
 
     # --- inside
 
@@ -349,6 +359,21 @@ class Sessions:
             raise SignInFailed("expected a token that ends")
         return _Signed(requester, token, refresh if isinstance(refresh, str) else None, until)
 
+    async def _revoked(self, session: _Session, now: datetime) -> bool | None:
+        """Have tokens revoked (RFC 7009 §2): with a refresh token go those that came of it."""
+        registration, endpoint = session.registration, "revocation_endpoint"
+        if endpoint not in await self._described(registration, now):
+            return None
+        form = {"token": session.token, "token_type_hint": "access_token"}
+        if session.refresh is not None:
+            form = {"token": session.refresh, "token_type_hint": "refresh_token"}
+        address = await self._endpoint(registration, endpoint, now)
+        async with self._talk(registration):
+            status, _ = await self._post(address, *_form(registration, form))
+        if status != 200:  # noqa: PLR2004  HTTP
+            _LOG.warning("`%s` revoked no token: status `%d`", registration.iss, status)
+        return status == 200  # noqa: PLR2004  HTTP
+
     async def _granted(
         self, registration: Registration, form: Mapping[str, str], now: datetime
     ) -> Mapping[str, Claim]:
@@ -359,14 +384,9 @@ class Sessions:
     ) -> tuple[int, Mapping[str, Claim]]:
         """Status and members of the provider's answer to a form of this client."""
         address = await self._endpoint(registration, endpoint, now)
-        said, authorization = {**form, "resource": self._resource}, None
-        if registration.secret is None:
-            said["client_id"] = registration.client
-        else:  # RFC 6749 §2.3.1
-            pair = ":".join(map(quote_plus, (registration.client, registration.secret)))
-            authorization = f"Basic {b64encode(pair.encode()).decode()}"
+        sent = _form(registration, {**form, "resource": self._resource})
         async with self._talk(registration):
-            status, body = await self._post(address, urlencode(said).encode(), authorization)
+            status, body = await self._post(address, *sent)
             return status, strict_object(body)
 
     async def _endpoint(self, registration: Registration, name: str, now: datetime) -> str:
@@ -396,13 +416,21 @@ class Sessions:
                 yield
         except (WhoisgateError, OSError, ValueError) as error:
             said = str(error) if isinstance(error, WhoisgateError | ValueError) else "no answer"
-            _LOG.warning("nobody can sign in at `%s`: %s", registration.iss, said)
+            _LOG.warning("no usable answer of `%s`: %s", registration.iss, said)
             raise SignInFailed("the identity provider gave no usable answer") from None
 
 
 def bearing(token: str) -> Presented:
     """A token as a request would present it."""
     return Presented("GET", "", ((b"authorization", f"Bearer {token}".encode()),))
+
+
+def _form(registration: Registration, form: Mapping[str, str]) -> tuple[bytes, str | None]:
+    """A form of this client and its `Authorization` (RFC 6749 §2.3.1)."""
+    if registration.secret is None:
+        return urlencode({**form, "client_id": registration.client}).encode(), None
+    pair = ":".join(map(quote_plus, (registration.client, registration.secret)))
+    return urlencode(form).encode(), f"Basic {b64encode(pair.encode()).decode()}"
 
 
 def _taken(status: int, given: Mapping[str, Claim]) -> Mapping[str, Claim]:

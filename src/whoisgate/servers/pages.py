@@ -40,6 +40,9 @@ _TILE = re.compile(
 
 _OPEN: Final = {"Access-Control-Allow-Origin": "*"}
 _NEVER: Final = {"Cache-Control": "no-store"}
+_SHOWN: Final = {**_OPEN, "Access-Control-Expose-Headers": "DPoP-Nonce"}
+"""A script elsewhere has no receipt but with a credential that it holds itself."""
+
 _FOREVER: Final = {**_OPEN, "Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -86,7 +89,7 @@ class Pages:
         if not _ENTRY.fullmatch(entry) or not _TOKEN.fullmatch(token):
             raise ReceiptNotFound("expected the address of a receipt")
         proof = await asyncio.to_thread(self._receipts, int(entry), token, identity)
-        return Response(proof, 200, _NEVER, "text/plain")
+        return Response(proof, 200, {**_SHOWN, **_NEVER}, "text/plain")
 
     async def _policy(self, request: Request) -> Response:
         digest = request.path_params["digest"]

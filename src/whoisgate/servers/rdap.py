@@ -75,10 +75,37 @@ _RDAP: Final[Headers] = (
 )
 _PUBLIC: Final[Headers] = (
     *_RDAP,
+    (b"access-control-expose-headers", b"Disclosure-Policy"),
     (b"cache-control", b"public, max-age=%d" % PUBLIC_MAX_AGE_S),
     (b"vary", b"Authorization, Disclosure-Request"),
 )
-_PRIVATE: Final[Headers] = (*_RDAP, (b"cache-control", b"no-store"))
+_PRIVATE: Final[Headers] = (
+    *_RDAP,
+    (
+        b"access-control-expose-headers",
+        b", ".join([
+            b"Disclosure-Entry", b"Disclosure-Receipt", b"DPoP-Nonce", b"RateLimit",
+            b"RateLimit-Policy", b"Retry-After", b"WWW-Authenticate",
+        ]),
+    ),
+    (b"cache-control", b"no-store"),
+)  # fmt: skip
+# A page elsewhere may send what its own script holds: a token, a proof, a signature. It never gets
+# `Access-Control-Allow-Credentials`, so a browser sends and shows it nothing in its user's name,
+# neither by cookie nor by certificate.
+_PREFLIGHT: Final[Headers] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, HEAD"),
+    (
+        b"access-control-allow-headers",
+        b", ".join([
+            b"Authorization", b"Authorization-Digest", b"Disclosure-Request", b"DPoP",
+            b"Signature", b"Signature-Input",
+        ]),
+    ),
+    (b"access-control-max-age", b"7200"),
+    (b"cache-control", b"no-store"),
+)  # fmt: skip
 _SLOW: Final = frozenset(
     {
         b"authorization", b"disclosure-request", b"content-length", b"transfer-encoding",
@@ -241,6 +268,8 @@ class _Application:
         # A probe asks whether a machine works, and often cannot choose what it calls it.
         if wrong is not None and kind != "health":
             raise Misdirected("expected a host that this server answers for")
+        if request.is_preflight(scope) and kind in {"domain", "receipt"}:
+            return Reply(200, _PREFLIGHT, b"")
         if scope["method"] not in {"GET", "HEAD"}:
             allow = ((b"allow", b"GET, HEAD"),)
             return _error(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET or HEAD", allow)

@@ -74,6 +74,12 @@ def lines(scope: Scope, name: bytes) -> tuple[bytes, ...]:
     return tuple(v for n, v in cast("Headers", scope["headers"]) if n == name)
 
 
+def is_preflight(scope: Scope) -> bool:
+    """Whether a browser asks what a page elsewhere may send (Fetch §3.3.2)."""
+    asked = {name for name, _ in cast("Headers", scope["headers"])}
+    return scope["method"] == "OPTIONS" and {b"origin", b"access-control-request-method"} <= asked
+
+
 def confidential(scope: Scope, proxies: tuple[Network, ...]) -> bool:
     """Whether nobody between requester and server could read along."""
     if scope.get("scheme") == "https":

@@ -35,6 +35,13 @@ END_SESSION: Final = (
 )  # fmt: skip
 
 
+_PROVIDER_TOLD: Final[Mapping[bool | None, str]] = {
+    True: "The identity provider was told to revoke its tokens.",
+    False: "The identity provider could not be told to revoke its tokens, which end by themselves.",
+    None: "The identity provider revokes no tokens; they end by themselves.",
+}
+
+
 class Told(NamedTuple):
     """Status, header lines and body of an answer about a session."""
 
@@ -70,8 +77,8 @@ class SessionKeeper(Protocol):
     async def refresh(self, secret: str, now: datetime) -> None:
         """Renew the token."""
 
-    def end(self, secret: str, now: datetime) -> None:
-        """Forget the session."""
+    async def end(self, secret: str, now: datetime) -> bool | None:
+        """Forget the session; whether the provider was told, None where it cannot be."""
 
 
 async def answered(keeper: SessionKeeper, page: str, scope: Scope, now: datetime) -> Told:
@@ -95,8 +102,8 @@ async def answered(keeper: SessionKeeper, page: str, scope: Scope, now: datetime
     if secret is None:
         raise SessionConflict("expected a session: log in first")
     if page == "logout":
-        keeper.end(secret, now)
-        return Told(200, (END_SESSION,), rdap.encode_session("Logout", ["The session is over."]))
+        lines = ["The session is over.", _PROVIDER_TOLD[await keeper.end(secret, now)]]
+        return Told(200, (END_SESSION,), rdap.encode_session("Logout", lines))
     if page == "refresh":
         await keeper.refresh(secret, now)
         title, lines = "Session refresh", ["The session goes on."]

@@ -2,7 +2,7 @@
 //
 // node provider.mjs SETTINGS, a JSON file: port, certificate and key (files), audiences, redirect,
 // gateway (redirect and secret of the other client), and claims, an object of token claims by
-// person. Says `ready` once it answers.
+// person. Says `ready` once it answers, and on stderr `revoked` for each grant that is.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -41,6 +41,7 @@ const provider = new Provider(`https://127.0.0.1:${settings.port}`, {
   extraTokenClaims: (_, token) => settings.claims[token.accountId],
   features: {
     deviceFlow: { enabled: true },
+    revocation: { enabled: true },
     dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
     resourceIndicators: {
       enabled: true,
@@ -60,6 +61,8 @@ const provider = new Provider(`https://127.0.0.1:${settings.port}`, {
   jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' }] },
   scopes: ['openid', 'offline_access', 'rdap'],
 });
+
+provider.on('grant.revoked', () => console.error('revoked'));
 
 createServer(
   { cert: readFileSync(settings.certificate), key: readFileSync(settings.key) },
