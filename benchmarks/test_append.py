@@ -1,9 +1,11 @@
 """The log alone: sealing one entry, and appending at 1, 8 and 64 at once on a real disk.
 
-The figures are entries per second and the wait of each appender for its receipt; `test_gate`
-measures whole disclosures.
+The figures are entries per second and the wait of each appender for its receipt, in one process and
+in several that share the log; `test_gate` measures whole disclosures.
 """
 
+import json
+import os
 import secrets
 import statistics
 import time
@@ -93,20 +95,25 @@ def test_seal_one_entry(benchmark):
     benchmark.extra_info["leaf_bytes"] = len(entry.leaf)
 
 
+def appended(log, count, concurrent):
+    """How long each of so many appends waited for its receipt, in seconds."""
+
+    def append(number: int) -> float:
+        started = time.perf_counter()
+        log.append(disclosure(number % 50)).result()
+        return time.perf_counter() - started
+
+    with ThreadPoolExecutor(concurrent) as pool:
+        return list(pool.map(append, range(count)))
+
+
 @pytest.mark.parametrize("concurrent", [1, 8, 64])
 def test_append(benchmark, log, concurrent):
     waits: list[float] = []
-
-    def append(number: int) -> None:
-        started = time.perf_counter()
-        log.append(disclosure(number % 50)).result()
-        waits.append(time.perf_counter() - started)
-
     count = ENTRIES if concurrent > 1 else ENTRIES // 4
 
     def run() -> None:
-        with ThreadPoolExecutor(concurrent) as pool:
-            list(pool.map(append, range(count)))
+        waits.extend(appended(log, count, concurrent))
 
     cpu = time.process_time()
     benchmark.pedantic(run, rounds=5, warmup_rounds=1)
@@ -116,3 +123,38 @@ def test_append(benchmark, log, concurrent):
     benchmark.extra_info["cpu_us_per_entry"] = round(cpu / len(waits) * 1e6)
     benchmark.extra_info["p50_ms"] = round(cuts[49] * 1e3, 2)
     benchmark.extra_info["p99_ms"] = round(cuts[98] * 1e3, 2)
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_append_in_processes(benchmark, log, processes):
+    """64 at once among processes that take turns."""
+    waits: list[float] = []
+
+    def run() -> None:
+        count, concurrent = ENTRIES // processes, 64 // processes
+        for child, said in [forked(log, count, concurrent) for _ in range(processes)]:
+            with os.fdopen(said) as told:
+                waits.extend(json.load(told))
+            os.waitpid(child, 0)
+
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    cuts = statistics.quantiles(waits, n=100)
+    benchmark.extra_info["entries_per_second"] = round(ENTRIES / benchmark.stats.stats.median)
+    benchmark.extra_info["p50_ms"] = round(cuts[49] * 1e3, 2)
+    benchmark.extra_info["p99_ms"] = round(cuts[98] * 1e3, 2)
+
+
+def forked(log, count, concurrent):
+    """A process that appends, and the pipe through which it tells its waits."""
+    said, telling = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(telling)
+        return child, said
+    try:
+        waits = appended(log, count, concurrent)
+        log.close()
+        with os.fdopen(telling, "w") as pipe:
+            json.dump(waits, pipe)
+    finally:
+        os._exit(0)
