@@ -8,7 +8,7 @@ import json
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.conftest import SOAK
 from tests.formats import mutations
@@ -16,7 +16,7 @@ from tests.formats.conftest import SETTINGS, WEB_FORM, everything, full_record, 
 from tests.formats.test_whois_layouts import RULES
 
 from whois_cases import CASES
-from whoisgate.errors import WhoisgateError
+from whoisgate.errors import MalformedDocument, WhoisgateError
 from whoisgate.formats import rdap, whois
 from whoisgate.formats.offline import redact_answer
 
@@ -84,8 +84,14 @@ TREES = st.recursive(
 
 
 @given(SOUPS, st.booleans())
+@example(text="Registrar: A\nRegistrar: B\nDomain Name: ns1.example.net", complete=True)
 def test_survives_a_soup_of_lines(text, complete):
-    reading = whois.read(text.encode("utf-8", "replace"), "example.com", complete=complete)
+    try:
+        reading = whois.read(text.encode("utf-8", "replace"), "example.com", complete=complete)
+    except MalformedDocument as error:
+        if "the name that was asked" not in str(error):
+            raise
+        return
     assert (reading.record is None) is (reading.state != "registered")
 
 
