@@ -7,6 +7,7 @@ the socket: what it told was received, whatever becomes of it. It never uses ``w
 
 import contextlib
 import faulthandler
+import importlib
 import io
 import json
 import os
@@ -27,6 +28,9 @@ from whoisgate.cli import demo_folder
 from whoisgate.errors import WhoisgateError
 from whoisgate.sources import synthetic
 from whoisgate.sources.memory import MemorySource
+
+# A gate loads it when it opens; here no fault is to fall upon an import.
+importlib.import_module("whoisgate.identity.application")
 
 SOURCE = MemorySource(synthetic.records())
 NAME = next(iter(synthetic.records())).name
