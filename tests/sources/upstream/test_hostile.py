@@ -53,10 +53,8 @@ DEADLINE_S = 1.0
 SLACK_S = 3.0
 """After a plain timer of the same loop, for a busy machine; the gate's own patience is longer."""
 
-STALL_S = 2.0
-"""Processor time of the loop for which nothing else had its turn.
-
-Some 0.15 s on an idle machine; on a busy one many answers fall due in the same turn."""
+STALL_S = 0.5
+"""Processor time of the loop for which nothing else had its turn."""
 
 WARM_UP = max(100, CASES // 10)
 GROWTH_BYTES = 32 * 1024 * 1024
