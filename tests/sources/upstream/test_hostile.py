@@ -6,6 +6,7 @@ seed; ``WHOISGATE_SEED`` takes the one that a failure named.
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -281,7 +282,7 @@ def run(policy, tmp_path):
     def run(seed, cases):
         with servers(seed) as (ports, counts):
             run = Run(seed, tuple(ports))
-            with heard(run), warnings.catch_warnings(record=True) as told:
+            with heard(run), alone(), warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always", ResourceWarning)
                 uvloop.run(main(run, cases))
             run.unclosed = len(told)
@@ -328,6 +329,17 @@ def run(policy, tmp_path):
             await serving
 
     return run
+
+
+@contextmanager
+def alone():
+    """The collector walks what is made inside, and not what other tests left in this process."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager
