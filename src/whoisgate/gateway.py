@@ -63,35 +63,37 @@ def serve(
         hosts=config.rdap.hosts,
     )
     visitors = Visitors(settings, config.rdap.public_per_minute, app.utc_now, app.entropy)
-    log = folder.log()
-    directory = KeptDirectory(log, folder.audience, app.utc_now)
-    directory.read()
-    authenticator = Authenticator(
-        directory, proofs=Proofs(folder.nonce_key()), published=Published(_fetcher(folder))
-    )
-    answers = application(
-        gate,
-        settings,
-        authenticator,
-        log.receipt,
-        log.archived,
-        folder.log_folder,
-        app.utc_now,
-        visitors=visitors,
-        sessions=_sessions(folder, authenticator),
-    )
-    run(
-        answers,
-        WhoisServer(gate, settings, visitors),
-        rdap or address(config.rdap.listen),
-        whois or address(config.whois.listen),
-        gate=gate,
-        ready=ready,
-        tls=folder.tls,
-        anchors=lambda: directory().certificates.anchors,
-        reread=lambda: app.reread(folder.path, gate.log, gate.settings, allow_draft=allow_draft),
-        beside=[directory.keep],
-    )
+    with folder.opened() as log:
+        directory = KeptDirectory(log, folder.audience, app.utc_now)
+        directory.read()
+        authenticator = Authenticator(
+            directory, proofs=Proofs(folder.nonce_key()), published=Published(_fetcher(folder))
+        )
+        answers = application(
+            gate,
+            settings,
+            authenticator,
+            log.receipt,
+            log.archived,
+            folder.log_folder,
+            app.utc_now,
+            visitors=visitors,
+            sessions=_sessions(folder, authenticator),
+        )
+        run(
+            answers,
+            WhoisServer(gate, settings, visitors),
+            rdap or address(config.rdap.listen),
+            whois or address(config.whois.listen),
+            gate=gate,
+            ready=ready,
+            tls=folder.tls,
+            anchors=lambda: directory().certificates.anchors,
+            reread=lambda: app.reread(
+                folder.path, gate.log, gate.settings, allow_draft=allow_draft
+            ),
+            beside=[directory.keep],
+        )
 
 
 class KeptDirectory:
