@@ -530,6 +530,9 @@ policy = "icann-gtld"      # a shipped policy, or a .yaml file in this folder
 # [keys]                   # what opens private keys
 # operator_passphrase_file = "/run/credentials/operator"
 
+# [staff]                  # who signs what lets somebody ask, approves or erases
+# signers = {{"Ann Operator" = "THUMBPRINT"}}  # as `whoisgate signer` shows it
+
 # [[hold]]                 # entries that are not erased meanwhile
 # reason = "case 2026-114 is before the court"
 # until = 2028-01-01T00:00:00Z

@@ -2,7 +2,8 @@
 
 Each leaves an entry, in the transaction that does it, so that an answer in flight is released
 before the change or not at all. To let somebody ask takes as many people as `[directory]` says,
-and the ``gateway`` extra where there are keys to check; to stop somebody takes one, and no extra.
+their signatures where `[staff]` lists anybody, and the ``gateway`` extra where there are keys to
+check; to stop somebody takes one person, no signature and no extra.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from whoisgate.audit.draft import (
     Imported,
     Listed,
     Proposed,
-    Settlement,
 )
+from whoisgate.audit.question import QuestionSigner
 from whoisgate.audit.receipt import Receipt
 from whoisgate.errors import ExtraMissing, MalformedAuthority, UnknownEntry
 from whoisgate.operations import logged
 from whoisgate.queries import Requester
+from whoisgate.staff import Signs
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.sqlite import SQLiteLog
 from whoisgate.stores.tables import Listing
@@ -87,11 +89,15 @@ def _stale(record: Record, today: date) -> tuple[str, ...]:
     return tuple(said)
 
 
-def add(folder: Folder, log: SQLiteLog, record: Record, *, by: str, reason: str = "") -> Receipt:
+def add(
+    folder: Folder, log: SQLiteLog, record: Record, *,
+    by: str, reason: str = "", signer: QuestionSigner | None = None,
+) -> Receipt:  # fmt: skip
     """List an authority, or list it anew; proposes it where two people decide.
 
     One that is suspended stays so: see `restore`. Raises `MalformedAuthority` for keys that cannot
-    be used, for a proof that is another's, and where there is none.
+    be used, for a proof that is another's, and where there is none; and `MissingKey`, as all that
+    takes a ``signer``, where `[staff]` wants a signature of ``by``.
     """
     if not record.proof:
         raise MalformedAuthority("`proof`: expected one or more ways in which its people are known")
@@ -99,40 +105,51 @@ def add(folder: Folder, log: SQLiteLog, record: Record, *, by: str, reason: str 
     state = SUSPENDED if held is not None and held.state == SUSPENDED else ACTIVE
     change = Listed(record.authority, record.text(), state)
     _check(folder, log, [change])
-    return _changed(folder, log, change, by=by, reason=reason)
+    return _changed(folder, log, change, Signs(by, signer), reason=reason)
 
 
-def confirm(folder: Folder, log: SQLiteLog, entry: int, *, by: str) -> Receipt:
+def confirm(
+    folder: Folder, log: SQLiteLog, entry: int, *, by: str, signer: QuestionSigner | None = None
+) -> Receipt:
     """Put a proposed change in force. Raises `UnknownEntry`, also for whoever proposed it."""
     waiting = [p for p in log.directory().proposals if p.entry == entry]
     _check(folder, log, [Listed(p.name, p.record, p.state) for p in waiting])
     names = [p.name for p in waiting]
-    detail: dict[str, JSON] = {"by": by, "confirms": entry, "authorities": names}
+    detail: dict[str, JSON] = {
+        "by": by, "confirms": entry, "authorities": names,
+        "records": [_digest(p.record) for p in waiting],
+    }  # fmt: skip
     outcome = waiting[0].state if waiting else ACTIVE
     return logged(
         *(folder, log, "authority", outcome, detail),
         settles=Confirmed(entry, by),
         authority=names[0] if len(names) == 1 else None,
+        signs=Signs(by, signer),
     )
 
 
-def restore(folder: Folder, log: SQLiteLog, name: str, *, by: str, reason: str) -> Receipt:
+def restore(
+    folder: Folder, log: SQLiteLog, name: str, *,
+    by: str, reason: str, signer: QuestionSigner | None = None,
+) -> Receipt:  # fmt: skip
     """Let a suspended authority ask again; takes as many people as listing it."""
     held = _held(log, name)
     if held.state != SUSPENDED:
         raise UnknownEntry(f"expected a suspended authority, got one that is {held.state}")
-    return _changed(*(folder, log, Listed(name, held.record.text(), ACTIVE)), by=by, reason=reason)
+    change = Listed(name, held.record.text(), ACTIVE)
+    return _changed(folder, log, change, Signs(by, signer), reason=reason)
 
 
 def stop(folder: Folder, log: SQLiteLog, name: str, state: str, *, by: str, reason: str) -> Receipt:
     """Suspend or revoke an authority: from the entry on nothing is released to it."""
-    record = _held(log, name).record
-    return _logged(folder, log, Listed(name, record.text(), state), by=by, reason=reason)
+    change = Listed(name, _held(log, name).record.text(), state)
+    return logged(*(folder, log, "authority", state), _detail(change, by, reason),
+                  settles=change, sealed={"record": change.record}, authority=name)  # fmt: skip
 
 
 def bar(
     folder: Folder, log: SQLiteLog, name: str, person: str, *,
-    barred: bool, by: str, reason: str,
+    barred: bool, by: str, reason: str, signer: QuestionSigner | None = None,
 ) -> Receipt:  # fmt: skip
     """Stop one person of an authority, or let that person ask again."""
     identity = Requester.identity_of(name, person)
@@ -141,6 +158,7 @@ def bar(
         *(folder, log, "authority", "barred" if barred else "restored", detail),
         settles=Barred(identity, barred),
         authority=name,
+        signs=None if barred else Signs(by, signer),
     )
 
 
@@ -151,26 +169,27 @@ def _held(log: SQLiteLog, name: str) -> State:
     raise UnknownEntry("expected the name of a listed authority: `whoisgate authority list`")
 
 
-def _changed(folder: Folder, log: SQLiteLog, change: Listed, *, by: str, reason: str) -> Receipt:
-    if folder.config.directory.approvers == 1:
-        return _logged(folder, log, change, by=by, reason=reason)
-    return _logged(
-        folder, log, change, by=by, reason=reason, outcome="proposed", settles=Proposed(change, by)
-    )
-
-
-def _logged(
-    folder: Folder, log: SQLiteLog, change: Listed, *, by: str, reason: str,
-    outcome: str | None = None, settles: Settlement | None = None,
-) -> Receipt:  # fmt: skip
-    record = {"record": sha256(change.record.encode()).hexdigest()}
+def _changed(
+    folder: Folder, log: SQLiteLog, change: Listed, signs: Signs, *, reason: str
+) -> Receipt:
+    """Let an authority ask, or propose it where two people decide."""
+    alone = folder.config.directory.approvers == 1
     return logged(
-        *(folder, log, "authority", outcome or change.state),
-        {"by": by, "reason": reason, "state": change.state, **record},
-        settles=settles or change,
+        *(folder, log, "authority", change.state if alone else "proposed"),
+        _detail(change, signs.by, reason),
+        settles=change if alone else Proposed(change, signs.by),
         sealed={"record": change.record},
         authority=change.name,
+        signs=signs,
     )
+
+
+def _detail(change: Listed, by: str, reason: str) -> dict[str, JSON]:
+    return {"by": by, "reason": reason, "state": change.state, "record": _digest(change.record)}
+
+
+def _digest(record: str) -> str:
+    return sha256(record.encode()).hexdigest()
 
 
 def _check(folder: Folder, log: SQLiteLog, changes: Sequence[Listed]) -> None:
@@ -233,7 +252,7 @@ def _exchange() -> ModuleType:
 
 def take(
     folder: Folder, log: SQLiteLog, text: str, *,
-    by: str, reason: str = "", only: Sequence[str] = (),
+    by: str, reason: str = "", only: Sequence[str] = (), signer: QuestionSigner | None = None,
 ) -> Receipt:  # fmt: skip
     """Import another operator's directory, or ``only`` some authorities of it.
 
@@ -241,7 +260,7 @@ def take(
     is here. Raises `MalformedAuthority` for a file whose signer `[directory]` does not name, for
     one that was altered, and for an older version than was imported before.
     """
-    signer, content = _opened(folder, text.strip())
+    operator, content = _opened(folder, text.strip())
     version, here = content["version"], log.directory().authorities
     found = {str(each["record"].get("authority")): each for each in content["authorities"]}
     if len(found) < len(content["authorities"]):
@@ -249,18 +268,20 @@ def take(
     if missing := set(only) - found.keys():
         raise UnknownEntry(f"expected authorities of that directory, got `{len(missing)}` others")
     wanted = {name: each for name, each in found.items() if not only or name in only}
-    taken = (_taken(name, each, here.get(name), signer) for name, each in wanted.items())
+    taken = (_taken(name, each, here.get(name), operator) for name, each in wanted.items())
     changes = [change for change in taken if change is not None]
     _check(folder, log, changes)
     propose = by if folder.config.directory.approvers > 1 else None
     detail: dict[str, JSON] = {
-        "by": by, "reason": reason, "signer": signer, "version": version,
+        "by": by, "reason": reason, "signer": operator, "version": version,
         "authorities": [change.name for change in changes],
+        "records": [_digest(change.record) for change in changes],
     }  # fmt: skip
     return logged(
         *(folder, log, "authority", "proposed" if propose else "imported", detail),
-        settles=Imported(signer, version, tuple(changes), propose),
+        settles=Imported(operator, version, tuple(changes), propose),
         sealed={"records": [change.record for change in changes]},
+        signs=Signs(by, signer),
     )
 
 

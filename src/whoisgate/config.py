@@ -79,6 +79,12 @@ QueryLine = Annotated[str, AfterValidator(_query)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
 
 
+def _distinct(signers: dict[str, str]) -> dict[str, str]:
+    if len(set(signers.values())) < len(signers):
+        raise ValueError("expected another key for each name")
+    return signers
+
+
 def _ascending(steps: tuple[int, int, int]) -> tuple[int, int, int]:
     if sorted(steps) != list(steps):
         raise ValueError("expected three numbers, none below the one before")
@@ -402,6 +408,23 @@ class ConductSettings(_Table):
     habit_days: int = Field(10, ge=1)
 
 
+class StaffSettings(_Table):
+    """``[staff]``: whose signature the operator's own work takes.
+
+    ``signers`` are names, as ``--by`` gives them, and the thumbprints of their keys, the `signer`
+    that `whoisgate signer` shows. With any name there, what lets somebody ask, approves a question,
+    lifts a stop or erases what is not old enough is signed with ``--sign-with``.
+    """
+
+    signers: Annotated[
+        dict[
+            Annotated[str, Field(min_length=1, max_length=200)],
+            Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")],
+        ],
+        AfterValidator(_distinct),
+    ] = {}
+
+
 class StandingSettings(_Table):
     """``[[standing]]``: an approval that holds for every question of an authority on a basis."""
 
@@ -426,6 +449,7 @@ class Config(_Table):
     directory: DirectorySettings = DirectorySettings()
     budget: BudgetSettings = BudgetSettings()
     conduct: ConductSettings = ConductSettings()
+    staff: StaffSettings = StaffSettings()
     standing: tuple[StandingSettings, ...] = ()
     hold: tuple[HoldSettings, ...] = ()
 

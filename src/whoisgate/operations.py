@@ -29,12 +29,15 @@ from whoisgate.audit.draft import (
     Settlement,
     Unsealed,
 )
+from whoisgate.audit.entry import rfc3339
 from whoisgate.audit.note import key_change
+from whoisgate.audit.question import QuestionSigner
 from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.verify import TILE_WIDTH, Retention, VerifierKey, parse_vkey
 from whoisgate.elements import element
 from whoisgate.errors import EntryHeld, UnknownEntry
 from whoisgate.queries import canonical_name
+from whoisgate.staff import Signs, signature
 from whoisgate.stores.sqlite import Opened, Pending, SQLiteLog
 
 ERASURE_REASONS: Final = ("request", "retention", "order", "mistake")
@@ -45,14 +48,24 @@ def logged(
     folder: Folder, log: SQLiteLog, kind: str, outcome: str, detail: Mapping[str, JSON], *,
     settles: Settlement | None = None, said: Mapping[str, JSON] | None = None,
     sealed: Mapping[str, JSON] | None = None, authority: str | None = None,
+    signs: Signs | None = None,
 ) -> Receipt:  # fmt: skip
     """An operator's entry: what was done is committed, ``said`` stands in clear.
 
-    ``sealed`` is in the envelope alone.
+    ``sealed`` is in the envelope alone. What ``signs`` stand under needs a signature where
+    `[staff]` lists anybody: raises `MissingKey`.
     """
+    now = app.utc_now()
     fields: dict[str, JSON] = {"outcome": outcome, "detail": detail, "authority": authority}
+    if signs is not None:
+        whole = {**fields, "kind": kind, "decided_at": rfc3339(now)}
+        config = folder.config
+        fields["detail"] = {
+            **detail,
+            **signature(config.staff.signers, signs, config.gate.origin, whole),
+        }
     draft = Draft(
-        *(kind, folder.policy.digest, app.utc_now(), fields, sealed or {}),
+        *(kind, folder.policy.digest, now, fields, sealed or {}),
         open=said,
         settles=settles,
     )
@@ -95,19 +108,27 @@ def _fields(log: SQLiteLog, entry: int, key: X25519PrivateKey) -> Mapping[str, J
 
 def approve(
     folder: Folder, log: SQLiteLog, entry: int, elements: Iterable[str], *,
-    by: str, expires: datetime,
+    by: str, expires: datetime, signer: QuestionSigner | None = None,
 ) -> Receipt:  # fmt: skip
-    """Grant a pending question for ``elements`` until ``expires``: an entry of its own."""
+    """Grant a pending question for ``elements`` until ``expires``: an entry of its own.
+
+    ``signer`` signs it, here and below, where `[staff]` lists anybody; else raises `MissingKey`.
+    """
     names = tuple(sorted({element(e).name for e in elements}))
     detail: dict[str, JSON] = {"entry": entry, "elements": names, "by": by}
     grant = Grant(entry, names, by, expires)
-    return logged(folder, log, "approval", "granted", detail, settles=grant)
+    signs = Signs(by, signer)
+    return logged(folder, log, "approval", "granted", detail, settles=grant, signs=signs)
 
 
-def lift(folder: Folder, log: SQLiteLog, entry: int, *, by: str, reason: str) -> Receipt:
+def lift(
+    folder: Folder, log: SQLiteLog, entry: int, *,
+    by: str, reason: str, signer: QuestionSigner | None = None,
+) -> Receipt:  # fmt: skip
     """Let somebody ask again whom ``entry`` stopped: an entry of its own."""
     detail: dict[str, JSON] = {"entry": entry, "by": by, "reason": reason}
-    return logged(folder, log, "approval", "lifted", detail, settles=Lifted(entry))
+    settles, signs = Lifted(entry), Signs(by, signer)
+    return logged(folder, log, "approval", "lifted", detail, settles=settles, signs=signs)
 
 
 def done(folder: Folder, log: SQLiteLog, obligation: int) -> Receipt:
@@ -139,9 +160,12 @@ def open_entries(
 
 def erase(
     folder: Folder, log: SQLiteLog, entries: Sequence[int], *,
-    reason: str, by: str, approved_by: str, note: str = "",
+    reason: str, by: str, approved_by: str, note: str = "", signer: QuestionSigner | None = None,
 ) -> Receipt:  # fmt: skip
     """Erase the envelopes of these entries for good; the entry that says so.
+
+    ``signer`` signs for ``approved_by`` where `[staff]` lists anybody; what is older than the
+    configuration keeps needs none.
 
     There is an entry also where there was nothing to erase, and where a hold or a seal keeps
     something, for its absence would tell. Erasing an erasure, it names again what that one named,
@@ -152,15 +176,19 @@ def erase(
         raise ValueError(f"expected one of {', '.join(ERASURE_REASONS)}")
     who: dict[str, JSON] = {"by": by, "approved_by": approved_by, "note": note}
     said = {"reason": reason}
+    aged = signer is None and set(entries) <= set(outlived(folder, log))
+    signs = None if aged else Signs(approved_by, signer)
     sealed = {seal.entry for seal in log.sealed()}
     if kept := sorted((held(folder, log) | sealed) & set(entries)):
         detail = {**who, "entries": [], "held": kept}
-        logged(folder, log, "erasure", "refused", detail, said=said)
+        logged(folder, log, "erasure", "refused", detail, said=said, signs=signs)
         why = "sealed: unseal it first" if kept[0] in sealed else "held: see [[hold]]"
         raise EntryHeld(f"entry `{kept[0]}` is {why}; nothing was erased")
     detail = {**who, "entries": [*entries, *log.erased_by(entries)]}
     erased = Erased(tuple(entries))
-    receipt = logged(folder, log, "erasure", "erased", detail, settles=erased, said=said)
+    receipt = logged(
+        folder, log, "erasure", "erased", detail, settles=erased, said=said, signs=signs
+    )
     log.publish()  # overwrites the secrets
     return receipt
 

@@ -55,10 +55,17 @@ sizes ``from`` and ``to``, and of a change of ``key`` either ``{"old", "new", "b
 and the new one, each ended by LF) or ``{"retired": vkey}``. From the first on both keys may sign
 checkpoints, from the second on the retired one may not.
 
+Where one of the operator's people signed, ``detail`` has a member ``signature``: an object of
+exactly ``by`` (a name), ``signature``, ``algorithm`` and ``key``, the last three as in a signed
+question. Signed is ``whoisgate/v1 act``, LF and the canonical JSON of an object of ``log`` (the
+origin), ``by``, and the entry's ``kind``, ``decided_at``, ``outcome``, ``authority`` and ``detail``
+without its ``signature``.
+
 **Directory.** An entry of kind ``authority`` puts a change of the directory of authorities in
 force (outcome ``active``, ``suspended`` or ``revoked``; ``barred`` or ``restored`` for one person),
 or has it wait for a second person (``proposed``). Its ``detail`` names the ``authority`` or the
-``person``, ``by`` whom and why, and the SHA-256 (hex) of the ``record``, which is in the envelope.
+``person``, ``by`` whom and why, and the SHA-256 (hex) of the ``record``, which is in the envelope,
+or of the ``records`` that are imported or confirmed.
 
 **Question.** ``question`` is the SHA-256 of the canonical JSON of an object of the words asked:
 ``name`` (the domain), ``purpose``, ``basis``, ``case`` (each null where not said), ``elements``

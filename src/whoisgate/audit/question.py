@@ -80,6 +80,10 @@ class QuestionSigner:
             raise MissingKey("expected an Ed25519, P-256 or RSA private key")
         return cls(key)
 
+    def over(self, message: bytes) -> bytes:
+        """The signature of any message, as `signed_with`."""
+        return signed_with(self._private, message)
+
     def sign(
         self,
         url: str,
@@ -107,7 +111,7 @@ class QuestionSigner:
             f";keyid={_quoted(self.signer)};alg={_quoted(self.algorithm)};tag={_quoted(QUESTION_TAG)}"
         )
         base = signature_base(covered, params)
-        signature = signed_with(self._private, base.encode("ascii"))
+        signature = self.over(base.encode("ascii"))
         headers["Signature-Input"] = f"{_LABEL}={params}"
         headers["Signature"] = f"{_LABEL}=:{base64.b64encode(signature).decode()}:"
         return SignedRequest(Signed(base, signature, self.algorithm, self.jwk), headers)

@@ -75,6 +75,7 @@ FAILURES: Final[Mapping[str, str]] = {
     "WG428": "a requester's signature of a question is malformed or does not hold",
     "WG429": "the question that the requester signed is not the one that the entry records",
     "WG430": "the question is not signed by the expected key",
+    "WG431": "the signature of one of the operator's staff is malformed or does not hold",
 }
 """Every cause of failure by its stable number."""
 
@@ -874,6 +875,47 @@ def _in_time(question: SignedQuestion, moment: JSON) -> bool:
     except ValueError:
         return False
     return question.created - QUESTION_LEEWAY_S <= at < question.expires
+
+
+# --- What the operator's staff signed -------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAct:
+    """Whose signature an operator's entry holds: a name, and the key's thumbprint (RFC 7638)."""
+
+    by: str
+    signer: str
+
+
+def act_text(origin: str, by: str, fields: Mapping[str, JSON]) -> bytes:
+    """What is signed: in which log, by whom, what, when, of which authority, all of `detail`."""
+    names = ("kind", "decided_at", "outcome", "authority", "detail")
+    said = {"log": origin, "by": by, **{name: fields[name] for name in names}}
+    return b"whoisgate/v1 act\n" + canonical_json(said)
+
+
+def signed_act(origin: str, fields: Mapping[str, JSON]) -> SignedAct | None:
+    """Who of the operator's staff signed this, None where the opened fields hold no signature.
+
+    Raises unless it holds. Not checked: whose the key is.
+    """
+    detail = fields["detail"]
+    if not isinstance(detail, Mapping) or "signature" not in detail:
+        return None
+    said = {**fields, "detail": {n: v for n, v in detail.items() if n != "signature"}}
+    match detail["signature"]:
+        case {
+            "by": str(by), "signature": str(encoded), "algorithm": str(algorithm),
+            "key": dict(jwk), **more,
+        } if not more:  # fmt: skip
+            try:
+                text = act_text(origin, by, said)
+                verify_question(question_key(jwk), algorithm, unb64url(encoded), text)
+            except (VerificationFailed, ValueError):
+                raise VerificationFailed("WG431", "the signature does not hold") from None
+            return SignedAct(by, thumbprint(jwk))
+    raise VerificationFailed("WG431", "expected by whom, signature, algorithm and key")
 
 
 # --- Receipts and answers -------------------------------------------------------------------

@@ -13,8 +13,9 @@ from whoisgate import authorities
 from whoisgate.app import Folder
 from whoisgate.audit.draft import JSON
 from whoisgate.audit.receipt import Receipt
-from whoisgate.cli.options import By, InFolder, Reason
+from whoisgate.cli.options import By, InFolder, Reason, SignWith
 from whoisgate.cli.output import AsJSON, console, grid, print_json
+from whoisgate.cli.signer import at_hand
 from whoisgate.errors import MalformedAuthority
 
 app = typer.Typer(help="Keep the directory of authorities.", no_args_is_help=True)
@@ -31,6 +32,7 @@ def add(
     file: Annotated[Path, typer.Argument(help="The authority's record, as TOML or JSON.")],
     by: By,
     reason: Reason = "",
+    sign_with: SignWith = None,
     folder: InFolder = Path(),
     as_json: AsJSON = False,
 ) -> None:
@@ -38,7 +40,9 @@ def add(
     record = authorities.read(_read(file), str(file))
     gate = Folder.at(folder)
     with gate.opened() as log:
-        receipt = authorities.add(gate, log, record, by=by, reason=reason)
+        receipt = authorities.add(
+            gate, log, record, by=by, reason=reason, signer=at_hand(sign_with)
+        )
     _changed(gate, receipt, record.authority, "listed", as_json=as_json)
 
 
@@ -99,13 +103,14 @@ def _show(rows: list[dict[str, JSON]], proposed: list[dict[str, JSON]]) -> None:
 def confirm(
     entry: Annotated[int, typer.Argument(help="The entry that proposes the change.")],
     by: By,
+    sign_with: SignWith = None,
     folder: InFolder = Path(),
     as_json: AsJSON = False,
 ) -> None:
     """Put a proposed change in force; takes somebody else than who proposed it."""
     gate = Folder.at(folder)
     with gate.opened() as log:
-        receipt = authorities.confirm(gate, log, entry, by=by)
+        receipt = authorities.confirm(gate, log, entry, by=by, signer=at_hand(sign_with))
     _told({"confirmed": entry, "entry": receipt.index}, "confirmed", receipt, as_json=as_json)
 
 
@@ -141,16 +146,19 @@ def restore(
     by: By,
     reason: Reason,
     person: Person = None,
+    sign_with: SignWith = None,
     folder: InFolder = Path(),
     as_json: AsJSON = False,
 ) -> None:
     """Let a suspended authority, or a stopped person of it, ask again."""
-    gate = Folder.at(folder)
+    gate, signer = Folder.at(folder), at_hand(sign_with)
     with gate.opened() as log:
         if person is None:
-            receipt = authorities.restore(gate, log, name, by=by, reason=reason)
+            receipt = authorities.restore(gate, log, name, by=by, reason=reason, signer=signer)
         else:
-            receipt = authorities.bar(gate, log, name, person, barred=False, by=by, reason=reason)
+            receipt = authorities.bar(
+                gate, log, name, person, barred=False, by=by, reason=reason, signer=signer
+            )
     _changed(gate, receipt, name, "restored", as_json=as_json)
 
 
@@ -180,13 +188,17 @@ def import_(
     only: Annotated[
         list[str] | None, typer.Option(help="This authority alone; may be given several times.")
     ] = None,
+    sign_with: SignWith = None,
     folder: InFolder = Path(),
     as_json: AsJSON = False,
 ) -> None:
     """Take over another operator's directory, or some authorities of it."""
     gate = Folder.at(folder)
     with gate.opened() as log:
-        receipt = authorities.take(gate, log, _text(file), by=by, reason=reason, only=only or ())
+        receipt = authorities.take(
+            *(gate, log, _text(file)),
+            by=by, reason=reason, only=only or (), signer=at_hand(sign_with),
+        )  # fmt: skip
     _told({"entry": receipt.index}, "imported", receipt, as_json=as_json)
 
 

@@ -5,7 +5,7 @@ All but pruning, which the published retention policy tells, leave an entry that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +15,10 @@ import typer
 from whoisgate import operations
 from whoisgate.app import Folder
 from whoisgate.audit.draft import JSON
-from whoisgate.cli.options import By, InFolder, Reason
+from whoisgate.audit.verify import VerificationFailed, signed_act
+from whoisgate.cli.options import By, InFolder, Reason, SignWith
 from whoisgate.cli.output import AsJSON, print_json
+from whoisgate.cli.signer import at_hand
 from whoisgate.stores.sqlite import SQLiteLog
 
 app = typer.Typer(help="Care for the audit log.", no_args_is_help=True)
@@ -41,31 +43,57 @@ def open_(
     folder: InFolder = Path(),
     as_json: AsJSON = False,
 ) -> None:
-    """Show what entries hold, once an entry says who looked."""
+    """Show what entries hold, once an entry says who looked.
+
+    Where one of the operator's staff signed, the signature is verified; exit code 1 says that one
+    does not hold.
+    """
     gate = Folder.at(folder)
     with gate.opened() as log:
         chosen = _chosen(log, entries, domain, requester)
         opened = operations.open_entries(gate, log, chosen, by=by, reason=reason, key_file=key)
+    origin = gate.config.gate.origin
     rows: list[dict[str, JSON]] = [
-        {"entry": entry, "fields": content.fields, "sealed": content.sealed}
+        {"entry": entry, "fields": content.fields, "sealed": content.sealed,
+         "staff": _signed(origin, content.fields)}
         for entry, content in zip(chosen, opened, strict=True)
-    ]
+    ]  # fmt: skip
     if as_json:
         print_json(rows)
-        return
-    for entry, content in zip(chosen, opened, strict=True):
-        typer.echo(f"entry {entry}")
-        for name, value in content.fields.items():
+    else:
+        for row in rows:
+            _show(row)
+        if not rows:
+            typer.echo("no entry")
+    if any(isinstance(row["staff"], dict) and not row["staff"]["holds"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _signed(origin: str, fields: Mapping[str, JSON]) -> JSON:
+    """Who of the staff signed an entry, None where nobody did."""
+    try:
+        act = signed_act(origin, fields)
+    except VerificationFailed as failure:
+        return {"holds": False, "error": f"{failure.code}: {failure}"}
+    return None if act is None else {"holds": True, "by": act.by, "signer": act.signer}
+
+
+def _show(row: Mapping[str, JSON]) -> None:
+    typer.echo(f"entry {row['entry']}")
+    fields, staff = row["fields"], row["staff"]
+    if isinstance(fields, Mapping):
+        for name, value in fields.items():
             if value is not None:
                 typer.echo(f"  {name}: {ascii(value) if isinstance(value, str) else value}")
-    if not rows:
-        typer.echo("no entry")
+    if isinstance(staff, Mapping):
+        told = staff.get("error") or f"{staff['by']!a} by the key {staff['signer']}: it holds"
+        typer.echo(f"  signed: {told}")
 
 
 @app.command()
 def erase(
     by: By,
-    approved_by: Annotated[str, typer.Option(help="Who approved it.")],
+    approved_by: Annotated[str, typer.Option(help="Who approved it, and signs.")],
     why: Annotated[
         str, typer.Option(help=f"One of {', '.join(operations.ERASURE_REASONS)}; shown in clear.")
     ],
@@ -76,6 +104,7 @@ def erase(
         bool, typer.Option("--retention", help="Every entry older than the configuration keeps.")
     ] = False,
     note: Annotated[str, typer.Option(help="More on why; committed, never shown.")] = "",
+    sign_with: SignWith = None,
     folder: InFolder = Path(),
     as_json: AsJSON = False,
 ) -> None:
@@ -95,8 +124,9 @@ def erase(
             else _chosen(log, entries, domain, requester)
         )
         receipt = operations.erase(
-            gate, log, chosen, reason=why, by=by, approved_by=approved_by, note=note
-        )
+            *(gate, log, chosen),
+            reason=why, by=by, approved_by=approved_by, note=note, signer=at_hand(sign_with),
+        )  # fmt: skip
     if as_json:
         print_json({"erased": chosen, "entry": receipt.index})
     else:

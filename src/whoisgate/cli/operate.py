@@ -15,7 +15,9 @@ import typer
 from whoisgate import app, operations
 from whoisgate.audit.draft import JSON
 from whoisgate.cli import demo_folder
+from whoisgate.cli.options import InFolder, SignWith
 from whoisgate.cli.output import AsJSON, console, grid, print_json
+from whoisgate.cli.signer import at_hand
 from whoisgate.elements import ELEMENTS
 from whoisgate.errors import ExtraMissing, UnknownEntry
 
@@ -135,7 +137,8 @@ def approve(
         int | None, typer.Option(help="The entry that stopped somebody who may ask again.")
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why a stop is lifted.")] = None,
-    folder: Annotated[Path, typer.Option("--dir", help="The gate's folder.")] = Path(),
+    sign_with: SignWith = None,
+    folder: InFolder = Path(),
     as_json: AsJSON = False,
 ) -> None:
     """Grant a pending question, lift a stop, or list both."""
@@ -144,7 +147,9 @@ def approve(
         if not by or not reason:
             raise typer.BadParameter("lifting a stop needs --by and --reason")
         with gate.opened() as log:
-            receipt = operations.lift(gate, log, lift, by=by, reason=reason)
+            receipt = operations.lift(
+                gate, log, lift, by=by, reason=reason, signer=at_hand(sign_with)
+            )
         if as_json:
             print_json({"entry": receipt.index, "lifts": lift})
         else:
@@ -161,7 +166,9 @@ def approve(
         raise typer.BadParameter(f"no such element: {', '.join(unknown)}")
     expires = app.utc_now() + _delay(valid)
     with gate.opened() as log:
-        receipt = operations.approve(gate, log, entry, names, by=by, expires=expires)
+        receipt = operations.approve(
+            gate, log, entry, names, by=by, expires=expires, signer=at_hand(sign_with)
+        )
     if as_json:
         print_json({"entry": receipt.index, "approves": entry, "expires": expires.isoformat()})
     else:
@@ -173,7 +180,7 @@ def approve(
 
 def obligations(
     done: Annotated[int | None, typer.Option(help="Mark this one as done.")] = None,
-    folder: Annotated[Path, typer.Option("--dir", help="The gate's folder.")] = Path(),
+    folder: InFolder = Path(),
     as_json: AsJSON = False,
 ) -> None:
     """Show what is due and what is overdue, or mark one as done."""

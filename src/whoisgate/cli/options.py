@@ -10,3 +10,7 @@ import typer
 InFolder = Annotated[Path, typer.Option("--dir", help="The gate's folder.")]
 By = Annotated[str, typer.Option(help="Who does it.")]
 Reason = Annotated[str, typer.Option(help="Why; committed, never shown.")]
+SignWith = Annotated[
+    Path | None,
+    typer.Option(help="A PEM with your private key: where `[staff]` lists people, you sign."),
+]

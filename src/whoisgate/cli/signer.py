@@ -1,8 +1,9 @@
-"""``whoisgate signer``: the public half of a key that signs questions, for the directory."""
+"""``whoisgate signer``: the public half of a key that signs, for the directory or `[staff]`."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,8 @@ def signer(
 ) -> None:
     """Show the public key to give to your authority, and the thumbprint that signatures name.
 
-    Each is JSON: a member of ``keys`` in the directory's proof, and the name of the key.
+    Each is JSON: a member of ``keys`` in the directory's proof, and the name of the key, which is
+    all that `[staff]` of an operator lists.
     """
     read = read_signer(key)
     jwk = {**json.loads(read.jwk), "kid": person}
@@ -27,8 +29,18 @@ def signer(
 
 
 def read_signer(key: Path) -> QuestionSigner:
-    """The key in a PEM file; raises `MissingKey`."""
+    """The key in a PEM file, whose passphrase is asked for; raises `MissingKey`."""
     try:
-        return QuestionSigner.from_pem(key.read_bytes())
+        pem = key.read_bytes()
     except OSError as error:
         raise MissingKey(f"the signing key cannot be read: {type(error).__name__}") from None
+    if b"ENCRYPTED" not in pem:
+        return QuestionSigner.from_pem(pem)
+    hidden = sys.stdin.isatty()
+    said = typer.prompt(f"passphrase of {key.name}", hide_input=hidden, err=True)
+    return QuestionSigner.from_pem(pem, said.encode())
+
+
+def at_hand(key: Path | None) -> QuestionSigner | None:
+    """The key that `--sign-with` names, if it names one; raises `MissingKey`."""
+    return None if key is None else read_signer(key)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -34,12 +35,17 @@ from whoisgate.audit.verify import (
     opening_digest,
     parse_checkpoint,
     report,
+    signed_act,
     signed_question,
     unb64url,
 )
 from whoisgate.stores import shred
 
 Progress = Callable[[int, int], None]
+
+ACTS: Final = frozenset({"approval", "authority", "erasure"})
+STOPPING: Final = frozenset({"barred", "revoked", "suspended"})
+"""Outcomes of what takes nobody's signature."""
 
 
 class Recipient(NamedTuple):
@@ -60,6 +66,9 @@ class VaultReport:
     lost: int
     opened: int | None = None
     sealed: int = 0
+    acts: int = 0
+    signed: Mapping[str, int] = field(default_factory=dict)
+    """Of how many ``acts`` each key of the operator's staff signed, by its thumbprint."""
 
     def sentences(self) -> list[str]:
         """What was shown, one sentence per check."""
@@ -72,7 +81,14 @@ class VaultReport:
         if self.opened is not None:
             told.append(f"{self.opened} envelopes hold what their entries commit to.")
             told.append(f"{self.sealed} entries are sealed, none beyond its date.")
+        if self.acts:
+            told.append(self._of_staff())
         return told
+
+    def _of_staff(self) -> str:
+        by = "".join(f", {count} by the key {key}" for key, count in sorted(self.signed.items()))
+        signed = sum(self.signed.values())
+        return f"{signed} of {self.acts} acts that let ask, approve or erase are signed{by}."
 
 
 class _Tree:
@@ -101,10 +117,13 @@ class _Vault:
 
     database: sqlite3.Connection
     recipient: Recipient
+    origin: str = ""
     opened: int = 0
     erased: set[int] = field(default_factory=set)
     seals: dict[int, datetime] = field(default_factory=dict)
     gaps: int = 0
+    acts: int = 0
+    signed: Counter[str] = field(default_factory=Counter)
     _last: dict[str, int] = field(default_factory=dict)
     _epochs: dict[str, bytes] = field(default_factory=dict)
 
@@ -121,6 +140,7 @@ class _Vault:
             raise VerificationFailed("WG424", "the envelope is not what is committed", index)
         self.opened += 1
         self._note(index, fields)
+        self._attribute(index, fields)
 
     def _epoch(self, name: str) -> bytes:
         if name not in self._epochs:
@@ -149,6 +169,16 @@ class _Vault:
                 self.seals[entry] = until
         elif until:
             self.seals[index] = until
+
+    def _attribute(self, index: int, fields: Mapping[str, JSON]) -> None:
+        try:
+            act = signed_act(self.origin, fields)
+        except VerificationFailed as failure:
+            raise VerificationFailed(failure.code, str(failure), index) from None
+        if act is not None:
+            self.signed[act.signer] += 1
+        if fields["kind"] in ACTS and fields["outcome"] not in STOPPING:
+            self.acts += 1
 
     def _number(self, index: int, node: str, number: JSON) -> None:
         """Each process numbers its own entries; what is erased or lost leaves a gap."""
@@ -211,6 +241,8 @@ class _Inspection:
     def run(self, note: str, progress: Progress | None) -> VaultReport:
         database, tree = self.database, self.tree
         signed = parse_checkpoint(note.rpartition("\n\n")[0] + "\n")
+        if self.vault:
+            self.vault.origin = signed.origin
         (size,) = database.execute("SELECT count(*) FROM entry").fetchone()
         heads = database.execute("SELECT size, root, edge FROM head ORDER BY size")
         head, shown = heads.fetchone(), None
@@ -266,9 +298,10 @@ class _Inspection:
         if vault:
             vault.close(len(self.missing))
         counts = (self.envelopes, len(self.missing) - len(gone), len(gone))
-        return VaultReport(
-            shown, *counts, vault.opened if vault else None, len(vault.seals) if vault else 0
-        )
+        if vault is None:
+            return VaultReport(shown, *counts)
+        seals, signed = len(vault.seals), dict(vault.signed)
+        return VaultReport(shown, *counts, vault.opened, seals, vault.acts, signed)
 
     def _erased(self) -> set[int]:
         """What erasures name: to their recipient by their envelopes, else by the table.
