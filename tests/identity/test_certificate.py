@@ -179,6 +179,23 @@ def test_refuses_the_issuer_of_a_name_constraint_outside_it():
         authenticate(outside, believed)
 
 
+@pytest.mark.parametrize("critical", [True, False])
+@pytest.mark.parametrize("organization", ["Police of Exampleland", "Court of Exampleland"])
+def test_believes_nobody_below_a_constraint_on_subjects(critical, organization):
+    court = x509.Name([x509.NameAttribute(ORGANIZATION, "Court of Exampleland")])
+    constraints = (
+        x509.NameConstraints([x509.DirectoryName(court)], None),
+        x509.NameConstraints(None, [x509.DirectoryName(court)]),
+    )
+    believed = Certificates([vouched(issuers=ROOT.pem, organization=organization)])
+    subject = ((ORGANIZATION, organization), (COMMON_NAME, "officer-7"))
+    assert authenticate(make(authority("Free", ROOT), subject), believed)
+    for each in constraints:
+        narrow = authority("For the court", ROOT, more=[(each, critical)])
+        with pytest.raises(CredentialRefused, match=CHAIN):
+            authenticate(make(narrow, subject), believed)
+
+
 EMAIL, URI = x509.RFC822Name("o7@police.example"), x509.UniformResourceIdentifier("urn:example:o7")
 
 

@@ -86,6 +86,9 @@ class _Issuers:
         builder = PolicyBuilder().store(self.store).time(now).max_chain_depth(MAX_BETWEEN)
         verifier = builder.extension_policies(ca_policy=_ABOVE, ee_policy=_OWN)
         found = verifier.build_client_verifier().verify(chain[0], list(chain[1:])).chain
+        # The library holds them against alternative names alone, and we read the subject too.
+        if any(map(_constrains_subjects, found[1:])):
+            raise VerificationError("a constraint on subjects")
         return min(each.not_valid_after_utc for each in found)
 
 
@@ -278,6 +281,16 @@ def _check_use(own: x509.Certificate, *, required: bool) -> None:
         or (required and _is_authority(own))
     ):
         raise CredentialRefused("expected a certificate for client authentication")
+
+
+def _constrains_subjects(certificate: x509.Certificate) -> bool:
+    """Whether it says what the subjects below it may be (RFC 5280 §4.2.1.10)."""
+    return any(
+        isinstance(name, x509.DirectoryName)
+        for each in certificate.extensions
+        if isinstance(each.value, x509.NameConstraints)
+        for name in (*(each.value.permitted_subtrees or ()), *(each.value.excluded_subtrees or ()))
+    )
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
