@@ -9,7 +9,7 @@ from tests.identity.tokens import ED, ED_OTHER, by_token, ed_jwk, jwks, record
 
 import whoisgate as wg
 from whoisgate import app, authorities, operations
-from whoisgate.errors import MalformedAuthority, MissingKey, UnknownEntry
+from whoisgate.errors import DirectoryChanged, MalformedAuthority, MissingKey, UnknownEntry
 from whoisgate.identity import exchange
 
 PROOF = by_token("https://id.police.example", "EdDSA", jwks(ed_jwk(ED, kid="2026")))
@@ -32,6 +32,11 @@ def folder(tmp_path):
 def log(folder):
     with folder.opened() as log:
         yield log
+
+
+def shared(record):
+    """What of a record is exchanged."""
+    return authorities._shared(json.loads(record.text()))
 
 
 def states(log):
@@ -92,10 +97,13 @@ def test_says_what_wants_attention(folder, log, monkeypatch):
     assert authorities.listed(log)[0].stale == ("vetted 2026-11-01",)
 
 
-def exchanged(tmp_path, folder, name="other"):
+def exchanged(tmp_path, folder, more=""):
     """Another operator who trusts the directory of ``folder``."""
+    if not (folder.path / "keys" / "directory.jwk").exists():
+        with folder.opened() as log:
+            authorities.export(folder, log)
     jwk = (folder.path / "keys" / "directory.jwk").read_bytes()
-    other = made(tmp_path / name, '[directory]\nsigners = {first = "first.jwk"}\n')
+    other = made(tmp_path / "other", f'[directory]\nsigners = {{first = "first.jwk"}}\n{more}')
     (other.path / "first.jwk").write_bytes(jwk)
     return other
 
@@ -154,13 +162,13 @@ def test_neither_sends_nor_takes_the_word_of_an_application(tmp_path, folder, lo
     there = {"method": "application", "assurance": "low"}
     with other.opened() as theirs:
         authorities.add(other, theirs, record("Police of Example", "police", there), **WHO)
-        authorities.take(other, theirs, text, **WHO)
+        authorities.take(other, theirs, text, widen=True, **WHO)
         court, police = authorities.listed(theirs)
         assert [proof.method for proof in court.record.proof] == []
         assert [proof.method for proof in police.record.proof] == ["token", "application"]
         assert police.record.proof[1].assurance == "low"
         size = theirs.size()
-        authorities.take(other, theirs, text, **WHO)
+        authorities.take(other, theirs, text, widen=True, **WHO)
         assert authorities.listed(theirs) == [court, police]
         assert theirs.size() == size + 1
 
@@ -189,10 +197,159 @@ def test_nobody_else_lets_ask_again_whom_the_importer_stopped(tmp_path, folder, 
     with other.opened() as theirs:
         authorities.take(other, theirs, text, **WHO)
         authorities.stop(other, theirs, "Police of Example", state, **WHO)
-        authorities.add(folder, log, record("Police of Example", "prosecutor", PROOF), **WHO)
+        authorities.add(
+            folder,
+            log,
+            authorities.read(json.loads(POLICE.text()) | {"kind": "prosecutor"}, "later"),
+            **WHO,
+        )
         authorities.take(other, theirs, authorities.export(folder, log), **WHO)
         (listed,) = authorities.listed(theirs)
         assert (listed.state, listed.record.kind) == (state, "prosecutor")
+
+
+@pytest.mark.parametrize("state", [authorities.SUSPENDED, authorities.REVOKED])
+def test_nobody_whom_the_importer_stopped_comes_in_under_another_name(tmp_path, folder, log, state):
+    court = by_token("https://court.example", "EdDSA", jwks(ed_jwk(ED_OTHER, kid="c")))
+    authorities.add(folder, log, record("POLICE of Example", "police", PROOF), **WHO)
+    authorities.add(folder, log, record("Court", "court", court), **WHO)
+    other = exchanged(tmp_path, folder)
+    with other.opened() as theirs:
+        authorities.add(other, theirs, POLICE, **WHO)
+        authorities.stop(other, theirs, "Police of Example", state, **WHO)
+        taken = authorities.take(other, theirs, authorities.export(folder, log), **WHO)
+        assert states(theirs) == {"Police of Example": state, "Court": "active"}
+        assert taken.left.keys() == {"POLICE of Example"}
+
+
+WIDER = {
+    "purposes": {"purposes": sorted(p.value for p in wg.Purpose)},
+    "bases": {"bases": sorted(b.value for b in wg.LegalBasis)},
+    "valid_until": {"valid_until": "2099-06-01T00:00:00Z"},
+    "kind": {"kind": "court"},
+    "country": {"country": "NL"},
+    "proof": {"proof": [PROOF | {"assurance_bound": "high"}]},
+}
+
+
+@pytest.mark.parametrize("member", WIDER)
+def test_an_import_allows_nobody_more_than_here_unless_told_to(tmp_path, folder, log, member):
+    authorities.add(folder, log, POLICE, **WHO)
+    first = authorities.export(folder, log)
+    other = exchanged(tmp_path, folder)
+    with other.opened() as theirs:
+        assert authorities.take(other, theirs, first, **WHO).left == {}
+        said = json.loads(POLICE.text()) | WIDER[member]
+        authorities.add(folder, log, authorities.read(said, "wider"), **WHO)
+        second = authorities.export(folder, log)
+        taken = authorities.take(other, theirs, second, **WHO)
+        assert taken.left.keys() == {"Police of Example"}
+        assert member in taken.left["Police of Example"]
+        (kept,) = authorities.listed(theirs)
+        assert shared(kept.record) == shared(POLICE)
+        assert authorities.take(other, theirs, second, widen=True, **WHO).left == {}
+        (now,) = authorities.listed(theirs)
+        assert shared(now.record) == shared(authorities.read(said, "wider"))
+        # Back to less is taken, and so is a stop of whoever would be allowed more.
+        authorities.add(folder, log, POLICE, **WHO)
+        third = authorities.export(folder, log)
+        if member not in {"kind", "country", "proof"}:  # of these any other is more
+            assert authorities.take(other, theirs, third, **WHO).left == {}
+            authorities.add(folder, log, authorities.read(said, "wider"), **WHO)
+            authorities.stop(folder, log, "Police of Example", authorities.REVOKED, **WHO)
+            authorities.take(other, theirs, authorities.export(folder, log), **WHO)
+            (stopped,) = authorities.listed(theirs)
+            assert (stopped.state, stopped.record) == ("revoked", kept.record)
+
+
+def test_new_keys_are_taken_and_weaker_proofs_too(tmp_path, folder, log):
+    authorities.add(folder, log, POLICE, **WHO)
+    other = exchanged(tmp_path, folder)
+    with other.opened() as theirs:
+        authorities.take(other, theirs, authorities.export(folder, log), **WHO)
+        for changed in (
+            {"keys": json.loads(jwks(ed_jwk(ED_OTHER, kid="2027")))}, {"assurance": "low"},
+        ):  # fmt: skip
+            said = json.loads(POLICE.text()) | {"proof": [PROOF | changed]}
+            authorities.add(folder, log, authorities.read(said, "changed"), **WHO)
+            text = authorities.export(folder, log)
+            assert authorities.take(other, theirs, text, **WHO).left == {}
+            (held,) = authorities.listed(theirs)
+            assert shared(held.record) == shared(authorities.read(said, "changed"))
+
+
+def test_one_import_arms_nobody_who_is_stopped_where_two_decide(tmp_path, folder, log):
+    authorities.add(folder, log, POLICE, **WHO)
+    first = authorities.export(folder, log)
+    other = exchanged(tmp_path, folder, "approvers = 2\n")
+    with other.opened() as theirs:
+        proposed = authorities.take(other, theirs, first, **WHO).receipt
+        authorities.confirm(other, theirs, proposed.index, by="Bo Counsel")
+        authorities.stop(other, theirs, "Police of Example", authorities.SUSPENDED, **WHO)
+        keys = PROOF | {"keys": json.loads(jwks(ed_jwk(ED_OTHER, kid="thief")))}
+        authorities.add(folder, log, record("Police of Example", "police", keys), **WHO)
+        authorities.take(other, theirs, authorities.export(folder, log), **WHO)
+        (held,) = authorities.listed(theirs)
+        assert (held.state, held.record.proof) == ("suspended", POLICE.proof)
+
+
+def test_two_stopped_rivals_are_not_both_restored(folder, log):
+    authorities.add(folder, log, POLICE, **WHO)
+    authorities.stop(folder, log, "Police of Example", authorities.SUSPENDED, **WHO)
+    authorities.add(folder, log, record("Police", "police", PROOF), **WHO)
+    with pytest.raises(MalformedAuthority, match="one authority"):
+        authorities.restore(folder, log, "Police of Example", **WHO)
+    assert states(log) == {"Police of Example": "suspended", "Police": "active"}
+
+
+def test_a_stop_outruns_a_change_that_is_being_decided(folder, log, monkeypatch):
+    authorities.add(folder, log, POLICE, **WHO)
+    check, wider = authorities._check, record("Police of Example", "prosecutor", PROOF)
+
+    def stopped_meanwhile(*words):
+        check(*words)
+        with folder.opened() as other:
+            authorities.stop(folder, other, "Police of Example", authorities.SUSPENDED, **WHO)
+
+    monkeypatch.setattr(authorities, "_check", stopped_meanwhile)
+    with pytest.raises(DirectoryChanged):
+        authorities.add(folder, log, wider, **WHO)
+    monkeypatch.undo()
+    assert states(log) == {"Police of Example": "suspended"}
+    authorities.stop(folder, log, "Police of Example", authorities.REVOKED, **WHO)
+    with pytest.raises(UnknownEntry, match="revoked"):
+        authorities.stop(folder, log, "Police of Example", authorities.SUSPENDED, **WHO)
+
+
+def test_a_stop_follows_a_change_that_outran_it(folder, log, monkeypatch):
+    authorities.add(folder, log, POLICE, **WHO)
+    written, other = authorities.logged, record("Police of Example", "prosecutor", PROOF)
+
+    def changed_meanwhile(*words, **more):
+        monkeypatch.undo()
+        with folder.opened() as elsewhere:
+            authorities.add(folder, elsewhere, other, **WHO)
+        return written(*words, **more)
+
+    monkeypatch.setattr(authorities, "logged", changed_meanwhile)
+    authorities.stop(folder, log, "Police of Example", authorities.SUSPENDED, **WHO)
+    (held,) = authorities.listed(log)
+    assert (held.state, held.record.kind) == ("suspended", "prosecutor")
+
+
+def test_two_people_let_one_person_ask_again_where_two_decide(tmp_path):
+    folder = made(tmp_path / "two", "[directory]\napprovers = 2\n")
+    identity = wg.Requester.identity_of("Police of Example", "officer-7")
+    person = (folder, "Police of Example", "officer-7")
+    with folder.opened() as log:
+        authorities.bar(person[0], log, *person[1:], barred=True, **WHO)
+        assert log.directory().barred(identity)
+        again = authorities.bar(person[0], log, *person[1:], barred=False, **WHO)
+        assert log.directory().barred(identity)
+        with pytest.raises(UnknownEntry, match="somebody else"):
+            authorities.confirm(folder, log, again.index, by="Ann Operator")
+        authorities.confirm(folder, log, again.index, by="Bo Counsel")
+        assert not log.directory().barred(identity)
 
 
 def test_a_suspended_authority_stays_so_under_another_record(folder, log):

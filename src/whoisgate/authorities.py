@@ -27,12 +27,17 @@ from whoisgate.audit.draft import (
 )
 from whoisgate.audit.question import QuestionSigner
 from whoisgate.audit.receipt import Receipt
-from whoisgate.errors import ExtraMissing, MalformedAuthority, UnknownEntry
+from whoisgate.errors import (
+    DirectoryChanged,
+    ExtraMissing,
+    MalformedAuthority,
+    UnknownEntry,
+)
 from whoisgate.operations import logged
 from whoisgate.queries import Requester
 from whoisgate.staff import Signs
-from whoisgate.stores.settle import ACTIVE
-from whoisgate.stores.sqlite import SQLiteLog
+from whoisgate.stores.settle import ACTIVE, RESTORED
+from whoisgate.stores.sqlite import Listings, SQLiteLog
 from whoisgate.stores.tables import Listing
 
 if TYPE_CHECKING:
@@ -77,6 +82,11 @@ def listed(log: SQLiteLog) -> list[State]:
     return found
 
 
+def is_listed(log: SQLiteLog, name: str) -> bool:
+    """Whether the directory has an authority of this name, in whatever state."""
+    return name in log.directory().authorities
+
+
 def _stale(record: Record, today: date) -> tuple[str, ...]:
     said = []
     if record.vetted.on < today - timedelta(days=STALE_DAYS):
@@ -96,15 +106,17 @@ def add(
     """List an authority, or list it anew; proposes it where two people decide.
 
     One that is suspended stays so: see `restore`. Raises `MalformedAuthority` for keys that cannot
-    be used, for a proof that is another's, and where there is none; and `MissingKey`, as all that
-    takes a ``signer``, where `[staff]` wants a signature of ``by``.
+    be used, for a proof that is another's, and where there is none; as all that takes a ``signer``
+    `MissingKey`, where `[staff]` wants a signature of ``by``; and as all changes but stops
+    `DirectoryChanged`, when somebody else was faster.
     """
     if not record.proof:
         raise MalformedAuthority("`proof`: expected one or more ways in which its people are known")
-    held = log.directory().authorities.get(record.authority)
+    before = log.directory()
+    held = before.authorities.get(record.authority)
     state = SUSPENDED if held is not None and held.state == SUSPENDED else ACTIVE
-    change = Listed(record.authority, record.text(), state)
-    _check(folder, log, [change])
+    change = Listed(record.authority, record.text(), state, before.entry)
+    _check(folder, before, [change])
     return _changed(folder, log, change, Signs(by, signer), reason=reason)
 
 
@@ -112,8 +124,10 @@ def confirm(
     folder: Folder, log: SQLiteLog, entry: int, *, by: str, signer: QuestionSigner | None = None
 ) -> Receipt:
     """Put a proposed change in force. Raises `UnknownEntry`, also for whoever proposed it."""
-    waiting = [p for p in log.directory().proposals if p.entry == entry]
-    _check(folder, log, [Listed(p.name, p.record, p.state) for p in waiting])
+    before = log.directory()
+    waiting = [p for p in before.proposals if p.entry == entry]
+    changes = [p for p in waiting if p.state != RESTORED]
+    _check(folder, before, [Listed(*p[1:4], before.entry) for p in changes])
     names = [p.name for p in waiting]
     detail: dict[str, JSON] = {
         "by": by, "confirms": entry, "authorities": names,
@@ -122,7 +136,7 @@ def confirm(
     outcome = waiting[0].state if waiting else ACTIVE
     return logged(
         *(folder, log, "authority", outcome, detail),
-        settles=Confirmed(entry, by),
+        settles=Confirmed(entry, by, before.entry),
         authority=names[0] if len(names) == 1 else None,
         signs=Signs(by, signer),
     )
@@ -133,40 +147,56 @@ def restore(
     by: str, reason: str, signer: QuestionSigner | None = None,
 ) -> Receipt:  # fmt: skip
     """Let a suspended authority ask again; takes as many people as listing it."""
-    held = _held(log, name)
+    before = log.directory()
+    held = _held(before, name)
     if held.state != SUSPENDED:
         raise UnknownEntry(f"expected a suspended authority, got one that is {held.state}")
-    change = Listed(name, held.record.text(), ACTIVE)
+    change = Listed(name, held.record, ACTIVE, before.entry)
+    _check(folder, before, [change])
     return _changed(folder, log, change, Signs(by, signer), reason=reason)
 
 
 def stop(folder: Folder, log: SQLiteLog, name: str, state: str, *, by: str, reason: str) -> Receipt:
-    """Suspend or revoke an authority: from the entry on nothing is released to it."""
-    change = Listed(name, _held(log, name).record.text(), state)
-    return logged(*(folder, log, "authority", state), _detail(change, by, reason),
-                  settles=change, sealed={"record": change.record}, authority=name)  # fmt: skip
+    """Suspend or revoke an authority: from the entry on nothing is released to it.
+
+    Raises `UnknownEntry` for one that is not listed, and for suspending one that is revoked.
+    """
+    while True:
+        before = log.directory()
+        held = _held(before, name)
+        if held.state == REVOKED and state != REVOKED:
+            raise UnknownEntry("expected an authority that can ask again; this one is revoked")
+        change = Listed(name, held.record, state, before.entry)
+        try:
+            return logged(*(folder, log, "authority", state), _detail(change, by, reason),
+                          settles=change, sealed={"record": change.record},
+                          authority=name)  # fmt: skip
+        except DirectoryChanged:
+            continue  # whatever the other change was, this one is to follow it
 
 
 def bar(
     folder: Folder, log: SQLiteLog, name: str, person: str, *,
     barred: bool, by: str, reason: str, signer: QuestionSigner | None = None,
 ) -> Receipt:  # fmt: skip
-    """Stop one person of an authority, or let that person ask again."""
+    """Stop one person of an authority, or let that person ask again, which two may decide."""
     identity = Requester.identity_of(name, person)
+    waits = not barred and folder.config.directory.approvers > 1
     detail: dict[str, JSON] = {"by": by, "reason": reason, "person": person}
+    outcome = "barred" if barred else "proposed" if waits else RESTORED
     return logged(
-        *(folder, log, "authority", "barred" if barred else "restored", detail),
-        settles=Barred(identity, barred),
+        *(folder, log, "authority", outcome, detail),
+        settles=Barred(name, identity, barred, by if waits else None),
         authority=name,
         signs=None if barred else Signs(by, signer),
     )
 
 
-def _held(log: SQLiteLog, name: str) -> State:
-    for state in listed(log):
-        if state.record.authority == name:
-            return state
-    raise UnknownEntry("expected the name of a listed authority: `whoisgate authority list`")
+def _held(before: Listings, name: str) -> Listing:
+    held = before.authorities.get(name)
+    if held is None:
+        raise UnknownEntry("expected the name of a listed authority: `whoisgate authority list`")
+    return held
 
 
 def _changed(
@@ -192,14 +222,18 @@ def _digest(record: str) -> str:
     return sha256(record.encode()).hexdigest()
 
 
-def _check(folder: Folder, log: SQLiteLog, changes: Sequence[Listed]) -> None:
+def _check(folder: Folder, before: Listings, changes: Sequence[Listed]) -> None:
     """Whether the directory would stand with these changes; raises `MalformedAuthority`."""
-    after = {n: (a.record, a.entry) for n, a in log.directory().authorities.items()
-             if a.state == ACTIVE}  # fmt: skip
+    after = {n: (a.record, a.entry) for n, a in before.authorities.items() if a.state == ACTIVE}
     for change in changes:
         after.pop(change.name, None)
         if change.state == ACTIVE:
             after[change.name] = change.record, 0
+    _stands(folder, after)
+
+
+def _stands(folder: Folder, after: Mapping[str, tuple[str, int]]) -> None:
+    """Whether a directory of these records stands; raises `MalformedAuthority`."""
     records = [read(json.loads(text), name) for name, (text, _) in after.items()]
     if all(proof.method == "application" for record in records for proof in record.proof):
         return
@@ -250,52 +284,100 @@ def _exchange() -> ModuleType:
     return exchange
 
 
+class Taken(NamedTuple):
+    """What an import changed, and by name why something was left as it is here."""
+
+    receipt: Receipt
+    left: Mapping[str, str]
+
+
 def take(
     folder: Folder, log: SQLiteLog, text: str, *,
-    by: str, reason: str = "", only: Sequence[str] = (), signer: QuestionSigner | None = None,
-) -> Receipt:  # fmt: skip
+    by: str, reason: str = "", only: Sequence[str] = (), widen: bool = False,
+    signer: QuestionSigner | None = None,
+) -> Taken:  # fmt: skip
     """Import another operator's directory, or ``only`` some authorities of it.
 
     What a record says for one operator alone (budget, jurisdiction, standing approvals) stays as it
-    is here. Raises `MalformedAuthority` for a file whose signer `[directory]` does not name, for
-    one that was altered, and for an older version than was imported before.
+    is here, and so does a record that would be allowed more than here, unless told to ``widen``;
+    stops are taken over. Whom this operator has stopped does not come in under another name. Raises
+    `MalformedAuthority` for a file whose signer `[directory]` does not name, for one that was
+    altered, and for an older version than was imported before.
     """
     operator, content = _opened(folder, text.strip())
-    version, here = content["version"], log.directory().authorities
+    version, before = content["version"], log.directory()
     found = {str(each["record"].get("authority")): each for each in content["authorities"]}
     if len(found) < len(content["authorities"]):
         raise MalformedAuthority("expected each authority once")
     if missing := set(only) - found.keys():
         raise UnknownEntry(f"expected authorities of that directory, got `{len(missing)}` others")
-    wanted = {name: each for name, each in found.items() if not only or name in only}
-    taken = (_taken(name, each, here.get(name), operator) for name, each in wanted.items())
+    importing = _Importing(folder, before, operator, widen=widen)
+    wanted = [(name, each) for name, each in found.items() if not only or name in only]
+    taken = [importing.change(name, each) for name, each in wanted]
     changes = [change for change in taken if change is not None]
-    _check(folder, log, changes)
+    _check(folder, before, changes)
     propose = by if folder.config.directory.approvers > 1 else None
     detail: dict[str, JSON] = {
         "by": by, "reason": reason, "signer": operator, "version": version,
         "authorities": [change.name for change in changes],
         "records": [_digest(change.record) for change in changes],
     }  # fmt: skip
-    return logged(
+    receipt = logged(
         *(folder, log, "authority", "proposed" if propose else "imported", detail),
-        settles=Imported(operator, version, tuple(changes), propose),
+        settles=Imported(operator, version, tuple(changes), propose, before.entry),
         sealed={"records": [change.record for change in changes]},
         signs=Signs(by, signer),
     )
+    return Taken(receipt, importing.left)
 
 
-def _taken(name: str, each: Mapping[str, Any], here: Listing | None, signer: str) -> Listed | None:
-    """What an exchanged directory changes of one authority, None where that is nothing."""
-    own = json.loads(here.record) if here is not None else {}
-    theirs = read(each["record"], f"{signer}: {name}")
-    said = _shared(json.loads(theirs.text())) | {n: own[n] for n in _OWN & own.keys()}
-    said["proof"] += [proof for proof in own.get("proof", ()) if _is_application(proof)]
-    record, state = read(said, name).text(), str(each["state"])
-    # Whom this operator has stopped, no other operator lets ask again.
-    if here is not None and here.state != ACTIVE and state != REVOKED:
-        state = here.state
-    return None if here and here[:2] == (record, state) else Listed(name, record, state)
+class _Importing:
+    """What an exchanged directory changes, authority by authority."""
+
+    def __init__(self, folder: Folder, before: Listings, operator: str, *, widen: bool) -> None:
+        self._folder, self._before, self._operator = folder, before, operator
+        self._widen = widen
+        self.left: dict[str, str] = {}
+
+    def change(self, name: str, each: Mapping[str, Any]) -> Listed | None:
+        """What changes of one authority, None where that is nothing."""
+        here = self._before.authorities.get(name)
+        record, state = self._record(name, each["record"], here), str(each["state"])
+        # Whom this operator has stopped, no other operator lets ask again.
+        if here is not None and here.state != ACTIVE and state != REVOKED:
+            state = here.state
+        if state == ACTIVE and here is None and (stopped := self._stopped(name, record)):
+            self.left[name] = f"it proves itself as `{stopped}` does, which is stopped here"
+            return None
+        if here is not None:
+            more = read(json.loads(record), name).beyond(read(json.loads(here.record), name))
+            kept = bool(more) and not self._widen
+            if kept:
+                self.left[name] = f"it would be allowed more than here: {', '.join(more)}"
+            # Nor does one person's import arm a stopped authority, for whoever restores it.
+            if kept or (state != ACTIVE and self._folder.config.directory.approvers > 1):
+                record = here.record
+        if here is not None and here[:2] == (record, state):
+            return None
+        return Listed(name, record, state, self._before.entry)
+
+    def _record(self, name: str, said: Mapping[str, Any], here: Listing | None) -> str:
+        """Their record, with what is this operator's own."""
+        own = json.loads(here.record) if here is not None else {}
+        theirs = read(said, f"{self._operator}: {name}")
+        whole = _shared(json.loads(theirs.text())) | {n: own[n] for n in _OWN & own.keys()}
+        whole["proof"] += [proof for proof in own.get("proof", ()) if _is_application(proof)]
+        return read(whole, name).text()
+
+    def _stopped(self, name: str, record: str) -> str | None:
+        """The stopped authority whose proofs these are too, None where there is none."""
+        for other, held in self._before.authorities.items():
+            if held.state != ACTIVE and other != name:
+                try:
+                    _stands(self._folder, {name: (record, 0), other: (held.record, 0)})
+                except MalformedAuthority:
+                    return other
+        return None
 
 
 def _shared(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -441,6 +441,12 @@ class MalformedAuthority(OperatorError):
     code = "WG517"
 
 
+class DirectoryChanged(OperatorError):
+    """The directory of authorities changed while this change of it was being decided."""
+
+    code = "WG518"
+
+
 class FormatTooNew(OperatorError):
     """The folder was written by newer code."""
 

@@ -3,19 +3,39 @@
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from whoisgate.audit.draft import Barred, Confirmed, Draft, Imported, Listed, Proposed
-from whoisgate.errors import CredentialRefused, MalformedAuthority, UnknownEntry
+from whoisgate.errors import (
+    CredentialRefused,
+    DirectoryChanged,
+    MalformedAuthority,
+    UnknownEntry,
+)
 from whoisgate.queries import Once, Requester
 
 NAME, PERSON = "Police of Example", "officer-7"
 
 
+UNSEEN = -2
+
+
 def change(home, log, settles):
-    return log.append(Draft("authority", home.policy, home.clock(), settles=settles)).result().index
+    return settled(home, log, seeing(log, settles)).result().index
+
+
+def settled(home, log, settles):
+    return log.append(Draft("authority", home.policy, home.clock(), settles=settles))
+
+
+def seeing(log, settles):
+    """The same change, decided on the directory as it stands."""
+    if isinstance(settles, Proposed):
+        return replace(settles, change=seeing(log, settles.change))
+    return settles if isinstance(settles, Barred) else replace(settles, seen=log.directory_entry())
 
 
 def asked(home, log, listed, person=PERSON):
@@ -24,7 +44,7 @@ def asked(home, log, listed, person=PERSON):
 
 
 def listed(state="active", record="{}"):
-    return Listed(NAME, record, state)
+    return Listed(NAME, record, state, UNSEEN)
 
 
 @pytest.mark.parametrize("state", ["suspended", "revoked"])
@@ -53,16 +73,16 @@ def test_refuses_an_authority_that_is_not_listed_as_one_that_is(home, log):
 def test_stops_one_person_alone(home, log):
     entry = change(home, log, listed())
     identity = Requester.identity_of(NAME, PERSON)
-    change(home, log, Barred(identity, barred=True))
+    change(home, log, Barred(NAME, identity, barred=True))
     assert isinstance(asked(home, log, entry).exception(), CredentialRefused)
     assert asked(home, log, entry, "officer-8").exception() is None
     assert log.directory().barred(identity)
-    change(home, log, Barred(identity, barred=False))
+    change(home, log, Barred(NAME, identity, barred=False))
     assert asked(home, log, entry).exception() is None
 
 
 @pytest.mark.parametrize(
-    "settles", [listed("suspended"), Barred(Requester.identity_of(NAME, PERSON), barred=True)]
+    "settles", [listed("suspended"), Barred(NAME, Requester.identity_of(NAME, PERSON), barred=True)]
 )
 def test_sees_at_once_what_another_process_changed(home, log, settles):
     entry = change(home, log, listed())
@@ -75,39 +95,94 @@ def test_sees_at_once_what_another_process_changed(home, log, settles):
 def test_takes_a_second_person_to_confirm(home, log):
     entry = change(home, log, Proposed(listed(), "Ann"))
     assert log.directory().authorities == {}
-    confirmed = Draft("authority", home.policy, home.clock(), settles=Confirmed(entry, "Ann"))
-    assert isinstance(log.append(confirmed).exception(), UnknownEntry)
-    now = change(home, log, Confirmed(entry, "Bo"))
+    alone = seeing(log, Confirmed(entry, "Ann", UNSEEN))
+    assert isinstance(settled(home, log, alone).exception(), UnknownEntry)
+    now = change(home, log, Confirmed(entry, "Bo", UNSEEN))
     assert log.directory().authorities[NAME].entry == now
-    again = Draft("authority", home.policy, home.clock(), settles=Confirmed(entry, "Bo"))
-    assert isinstance(log.append(again).exception(), UnknownEntry)
+    again = seeing(log, Confirmed(entry, "Bo", UNSEEN))
+    assert isinstance(settled(home, log, again).exception(), UnknownEntry)
 
 
 def test_a_stop_takes_back_what_was_proposed_before(home, log):
     change(home, log, listed())
     entry = change(home, log, Proposed(listed(record='{"wider": 1}'), "Ann"))
     change(home, log, listed("suspended"))
-    late = Draft("authority", home.policy, home.clock(), settles=Confirmed(entry, "Bo"))
-    assert isinstance(log.append(late).exception(), UnknownEntry)
+    late = seeing(log, Confirmed(entry, "Bo", UNSEEN))
+    assert isinstance(settled(home, log, late).exception(), UnknownEntry)
     assert log.directory().authorities[NAME].state == "suspended"
 
 
 def test_an_import_never_goes_back(home, log):
-    change(home, log, Imported("other", 7, (listed(),), None))
-    older = Draft("authority", home.policy, home.clock(),
-                  settles=Imported("other", 6, (listed("revoked"),), None))  # fmt: skip
-    assert isinstance(log.append(older).exception(), MalformedAuthority)
+    change(home, log, Imported("other", 7, (listed(),), None, UNSEEN))
+    older = seeing(log, Imported("other", 6, (listed("revoked"),), None, UNSEEN))
+    assert isinstance(settled(home, log, older).exception(), MalformedAuthority)
     assert log.directory().authorities[NAME].state == "active"
 
 
 def test_an_import_lets_nobody_ask_alone_where_two_decide_but_stops_at_once(home, log):
-    other = Listed("Court of Example", "{}", "active")
+    other = Listed("Court of Example", "{}", "active", UNSEEN)
     change(home, log, other)
-    stopped = Listed("Court of Example", "{}", "revoked")
-    change(home, log, Imported("other", 7, (listed(), stopped), "Ann"))
+    stopped = Listed("Court of Example", "{}", "revoked", UNSEEN)
+    change(home, log, Imported("other", 7, (listed(), stopped), "Ann", UNSEEN))
     held = log.directory()
     assert [p.name for p in held.proposals] == [NAME]
     assert held.authorities["Court of Example"].state == "revoked"
+
+
+@pytest.mark.parametrize(
+    "settles",
+    [
+        listed(record='{"wider": 1}'), Proposed(listed(), "Bo"), Confirmed(2, "Bo", UNSEEN),
+        Imported("other", 7, (listed(),), None, UNSEEN),
+        Imported("other", 7, (listed(),), "Bo", UNSEEN),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "stop",
+    [listed("suspended"), Barred(NAME, Requester.identity_of(NAME, PERSON), barred=True),
+     Listed("Court of Example", "{}", "active", UNSEEN)],
+)  # fmt: skip
+def test_a_change_decided_before_another_is_not_made(home, log, settles, stop):
+    first = change(home, log, listed())
+    proposed = change(home, log, Proposed(listed(record='{"wider": 2}'), "Ann"))
+    decided = seeing(log, settles if not isinstance(settles, Confirmed)
+                     else Confirmed(proposed, "Bo", UNSEEN))  # fmt: skip
+    assert (first, proposed) == (1, 2)
+    change(home, home.log(), stop)
+    before = log.directory()
+    assert isinstance(settled(home, log, decided).exception(), DirectoryChanged)
+    after = log.directory()
+    assert (after.authorities, after.proposals) == (before.authorities, before.proposals)
+
+
+def test_the_newest_proposal_for_a_name_is_the_one_to_confirm(home, log):
+    older = change(home, log, Imported("other", 7, (listed(record="{}"),), "Ann", UNSEEN))
+    newer = listed(record='{"keys": 2}')
+    entry = change(home, log, Imported("other", 8, (newer,), "Ann", UNSEEN))
+    gone = seeing(log, Confirmed(older, "Bo", UNSEEN))
+    assert isinstance(settled(home, log, gone).exception(), UnknownEntry)
+    change(home, log, Confirmed(entry, "Bo", UNSEEN))
+    assert log.directory().authorities[NAME].record == newer.record
+
+
+def test_a_person_asks_again_once_a_second_one_confirms(home, log):
+    entry = change(home, log, listed())
+    identity = Requester.identity_of(NAME, PERSON)
+    change(home, log, Barred(NAME, identity, barred=True))
+    again = Barred(NAME, identity, barred=False, proposed_by="Ann")
+    first = change(home, log, again)
+    assert isinstance(asked(home, log, entry).exception(), CredentialRefused)
+    change(home, log, Barred(NAME, identity, barred=True))  # takes back what was proposed
+    assert log.directory().proposals == []
+    late = seeing(log, Confirmed(first, "Bo", UNSEEN))
+    assert isinstance(settled(home, log, late).exception(), UnknownEntry)
+    second = change(home, log, again)
+    (waiting,) = log.directory().proposals
+    assert (waiting.name, waiting.state) == (NAME, "restored")
+    assert PERSON not in waiting.record
+    change(home, log, Confirmed(second, "Bo", UNSEEN))
+    assert log.directory().proposals == []
+    assert asked(home, log, entry).exception() is None
 
 
 def test_nothing_is_released_after_a_revocation_that_runs_beside_it(home, log):

@@ -73,11 +73,14 @@ class Listed:
     """What the directory says of an authority from this entry on.
 
     ``state`` is ``active``, ``suspended`` or ``revoked``; nobody asks for one that is not active.
+    ``seen`` is the newest entry of the directory that this was decided on: it must be the newest
+    still.
     """
 
     name: str
     record: str
     state: str
+    seen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +96,39 @@ class Imported:
     """Changes from another operator's directory, of a ``version`` that its ``signer`` gave it.
 
     They are in force at once; what lets somebody ask waits as a proposal where that is said.
+    ``seen`` is as in `Listed`.
     """
 
     signer: str
     version: int
     changes: tuple[Listed, ...]
     proposed_by: str | None
+    seen: int
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A proposed change, in force from this entry on; ``by`` is not who proposed it."""
+    """A proposed change, in force from this entry on; ``by`` is not who proposed it.
+
+    ``seen`` is as in `Listed`.
+    """
 
     entry: int
     by: str
+    seen: int
 
 
 @dataclass(frozen=True, slots=True)
 class Barred:
-    """A requester's identity that may not ask from this entry on, or again may."""
+    """A requester's identity that may not ask from this entry on, or again may.
 
+    That it again may waits for somebody else than ``proposed_by``, where somebody is named.
+    """
+
+    authority: str
     identity: str
     barred: bool
+    proposed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

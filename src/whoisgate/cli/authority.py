@@ -188,18 +188,28 @@ def import_(
     only: Annotated[
         list[str] | None, typer.Option(help="This authority alone; may be given several times.")
     ] = None,
+    widen: Annotated[
+        bool, typer.Option("--widen", help="Also what allows an authority more than here.")
+    ] = False,
     sign_with: SignWith = None,
     folder: InFolder = Path(),
     as_json: AsJSON = False,
 ) -> None:
-    """Take over another operator's directory, or some authorities of it."""
+    """Take over another operator's directory, or some authorities of it.
+
+    Whoever would be allowed more than here stays as listed here, without --widen.
+    """
     gate = Folder.at(folder)
     with gate.opened() as log:
-        receipt = authorities.take(
+        receipt, left = authorities.take(
             *(gate, log, _text(file)),
-            by=by, reason=reason, only=only or (), signer=at_hand(sign_with),
+            by=by, reason=reason, only=only or (), widen=widen, signer=at_hand(sign_with),
         )  # fmt: skip
-    _told({"entry": receipt.index}, "imported", receipt, as_json=as_json)
+    said: dict[str, JSON] = {"entry": receipt.index, "proposed": _waits(gate), "left": left}
+    _told(said, _outcome(gate, "imported"), receipt, as_json=as_json)
+    if not as_json:
+        for name, why in left.items():
+            typer.echo(f"left as it is: {name}: {why}")
 
 
 def _stop(
@@ -211,19 +221,29 @@ def _stop(
             receipt = authorities.stop(gate, log, name, state, by=by, reason=reason)
         else:
             receipt = authorities.bar(gate, log, name, person, barred=True, by=by, reason=reason)
+        known = authorities.is_listed(log, name)
     _told(
-        {"authority": name, "person": person, "state": state, "entry": receipt.index},
+        {"authority": name, "person": person, "state": state, "entry": receipt.index,
+         "listed": known},
         state, receipt, as_json=as_json,
     )  # fmt: skip
+    if not known and not as_json:
+        typer.echo(f"the directory lists no `{name}`: see `whoisgate authority list`", err=True)
 
 
 def _changed(gate: Folder, receipt: Receipt, name: str, what: str, *, as_json: bool) -> None:
-    waits = gate.config.directory.approvers > 1
-    outcome = "proposed; somebody else confirms it" if waits else what
-    _told(
-        {"authority": name, "proposed": waits, "entry": receipt.index},
-        outcome, receipt, as_json=as_json,
-    )  # fmt: skip
+    said: dict[str, JSON] = {
+        "authority": name, "proposed": _waits(gate), "entry": receipt.index,
+    }  # fmt: skip
+    _told(said, _outcome(gate, what), receipt, as_json=as_json)
+
+
+def _waits(gate: Folder) -> bool:
+    return gate.config.directory.approvers > 1
+
+
+def _outcome(gate: Folder, what: str) -> str:
+    return "proposed; somebody else confirms it" if _waits(gate) else what
 
 
 def _told(said: dict[str, JSON], what: str, receipt: Receipt, *, as_json: bool) -> None:

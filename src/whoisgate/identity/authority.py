@@ -294,6 +294,31 @@ class Record(_Part):
             said[name] = sorted(said[name])
         return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
+    def beyond(self, other: Record) -> list[str]:
+        """The members by which this record allows more than another; keys do not count."""
+        more = [n for n in ("purposes", "bases") if not getattr(self, n) <= getattr(other, n)]
+        since, until = other.valid_from, other.valid_until
+        if until is not None and (self.valid_until is None or self.valid_until > until):
+            more.append("valid_until")
+        if since is not None and (self.valid_from is None or self.valid_from < since):
+            more.append("valid_from")
+        if CLASSES[self.kind] is not CLASSES[other.kind]:
+            more.append("kind")
+        if self.country != other.country:
+            more.append("country")
+        held = [_worth(proof) for proof in other.proof]
+        for terms, worth in map(_worth, self.proof):
+            if not any(terms == their and worth <= most for their, most in held):
+                return [*more, "proof"]
+        return more
+
+
+def _worth(proof: Proof) -> tuple[dict[str, Any], int]:
+    """The terms of a proof without what it is checked with, and its assurance as a number."""
+    keys = {"keys", "keys_url", "issuers", "pinned", "sha256"}
+    terms = proof.model_dump(exclude=keys | {"assurance"})
+    return terms, list(Assurance).index(proof.assurance)
+
 
 @dataclass(frozen=True, slots=True)
 class Authority:

@@ -35,12 +35,13 @@ from whoisgate.errors import (
     ApprovalSpent,
     BudgetSpent,
     CredentialRefused,
+    DirectoryChanged,
     MalformedAuthority,
     UnknownEntry,
 )
 from whoisgate.queries import Once
 from whoisgate.stores.book import Rows
-from whoisgate.stores.tables import Tags, to_us
+from whoisgate.stores.tables import Tags, directory_entry, to_us
 
 _DAY_US: Final = 86_400_000_000
 
@@ -254,7 +255,14 @@ _LIST: Final = (
 
 @_settle.register
 def _listed(listed: Listed, at: _At) -> list[Statement]:
+    _unchanged(listed.seen, at)
     return _put(listed.name, listed.record, listed.state, at)
+
+
+def _unchanged(seen: int, at: _At) -> None:
+    """Whether the directory is the one that a change of it was decided on."""
+    if directory_entry(at.database) != seen:
+        raise DirectoryChanged("the directory has changed meanwhile: look at it, and try again")
 
 
 def _put(name: str, record: str, state: str, at: _At) -> list[Statement]:
@@ -267,18 +275,26 @@ def _put(name: str, record: str, state: str, at: _At) -> list[Statement]:
 
 @_settle.register
 def _proposed(proposed: Proposed, at: _At) -> list[Statement]:
-    return [_propose(proposed.change, proposed.by, at)]
+    _unchanged(proposed.change.seen, at)
+    return _propose(proposed.change, proposed.by, at)
 
 
-def _propose(change: Listed, by: str, at: _At) -> Statement:
-    return (
-        "INSERT INTO proposal (idx, name, record, state, by) VALUES (?, ?, ?, ?, ?)",
-        (at.index, change.name, change.record, change.state, by),
-    )
+def _propose(change: Listed, by: str, at: _At) -> list[Statement]:
+    """The newest proposal for a name is the one that somebody else may confirm."""
+    return [
+        ("DELETE FROM proposal WHERE name = ? AND state != ?", (change.name, RESTORED)),
+        (_PROPOSE, (at.index, change.name, change.record, change.state, by)),
+    ]
+
+
+_PROPOSE: Final = "INSERT INTO proposal (idx, name, record, state, by) VALUES (?, ?, ?, ?, ?)"
+RESTORED: Final = "restored"
+"""The state that a proposal gives to a person alone, whose tag is its record."""
 
 
 @_settle.register
 def _confirmed(confirmed: Confirmed, at: _At) -> list[Statement]:
+    _unchanged(confirmed.seen, at)
     rows = at.database.execute(
         "SELECT name, record, state, by FROM proposal WHERE idx = ?", (confirmed.entry,)
     ).fetchall()
@@ -286,11 +302,18 @@ def _confirmed(confirmed: Confirmed, at: _At) -> list[Statement]:
         raise UnknownEntry(f"expected a proposed change, got `{confirmed.entry}`")
     if any(by == confirmed.by for *_, by in rows):
         raise UnknownEntry(f"expected somebody else than `{confirmed.by}`, who proposed it")
-    return [each for name, record, state, _ in rows for each in _put(name, record, state, at)]
+    return [each for name, record, state, _ in rows for each in _confirm(name, record, state, at)]
+
+
+def _confirm(name: str, record: str, state: str, at: _At) -> list[Statement]:
+    if state == RESTORED:
+        return _bar(bytes.fromhex(record), at, barred=False)
+    return _put(name, record, state, at)
 
 
 @_settle.register
 def _imported(imported: Imported, at: _At) -> list[Statement]:
+    _unchanged(imported.seen, at)
     row = at.database.execute(
         "SELECT version FROM imported WHERE signer = ?", (imported.signer,)
     ).fetchone()
@@ -303,7 +326,7 @@ def _imported(imported: Imported, at: _At) -> list[Statement]:
     for change in imported.changes:
         by = imported.proposed_by
         if by is not None and change.state == ACTIVE:
-            statements.append(_propose(change, by, at))
+            statements += _propose(change, by, at)
         else:
             statements += _put(change.name, change.record, change.state, at)
     return statements
@@ -321,8 +344,20 @@ _BAR: Final = (
 
 @_settle.register
 def _barred(person: Barred, at: _At) -> list[Statement]:
-    tag = at.tags.tag("requester", person.identity)
-    return [(_BAR, (tag, at.index, person.barred))]
+    tag, by = at.tags.tag("requester", person.identity), person.proposed_by
+    if by is None:
+        return _bar(tag, at, barred=person.barred)
+    return [
+        ("DELETE FROM proposal WHERE record = ?", (tag.hex(),)),
+        (_PROPOSE, (at.index, person.authority, tag.hex(), RESTORED, by)),
+    ]
+
+
+def _bar(tag: bytes, at: _At, *, barred: bool) -> list[Statement]:
+    return [
+        (_BAR, (tag, at.index, barred)),
+        ("DELETE FROM proposal WHERE record = ?", (tag.hex(),)),
+    ]
 
 
 @_settle.register
