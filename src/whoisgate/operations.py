@@ -260,7 +260,14 @@ def unseal(
     folder: Folder, log: SQLiteLog, entry: int, *,
     by: str, reason: str, until: datetime | None = None,
 ) -> Receipt:  # fmt: skip
-    """Unseal an entry, or seal it further ``until`` another date: an entry of its own."""
+    """Unseal an entry, or seal it further ``until`` a later date: an entry of its own.
+
+    Raises `UnknownEntry` for one that is not sealed, and for a date that is not later or further
+    away than `seal_at_most_days`.
+    """
+    most = folder.config.log.seal_at_most_days
+    if until is not None and until > end_of(app.utc_now().date() + timedelta(days=most)):
+        raise UnknownEntry(f"expected a date within the next `{most}` days")
     kind, outcome = ("unseal", "unsealed") if until is None else ("extend", "extended")
     detail: dict[str, JSON] = {
         "entry": entry, "by": by, "reason": reason,

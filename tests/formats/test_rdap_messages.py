@@ -58,6 +58,14 @@ def test_says_the_same_of_every_record(policy, officer, elements):
     assert len(bodies) == 1
 
 
+def test_says_that_the_public_view_shows_as_much(policy, officer):
+    facts = Facts(registrant_kind=RegistrantKind.LEGAL, organization_consent=True)
+    _, body = refused(policy, officer, ["registrant.organization"], facts, basis="emergency")
+    (line,) = json.loads(body)["description"]
+    assert line.startswith("registrant.organization: release under ")
+    assert line.endswith(": no more than the public view shows")
+
+
 def test_refuses_a_question_that_names_nothing(policy, officer):
     decision, body = refused(policy, officer, None, case="1")
     assert decision.outcome is Outcome.REFUSED

@@ -13,8 +13,9 @@ from whoisgate import authorities
 from whoisgate.app import Folder
 from whoisgate.audit.draft import JSON
 from whoisgate.audit.receipt import Receipt
-from whoisgate.cli.options import By, InFolder, Reason, SignWith
-from whoisgate.cli.output import AsJSON, console, grid, print_json
+from whoisgate.cli.lookup import absent
+from whoisgate.cli.options import By, InFolder, MaybeReason, Reason, SignWith
+from whoisgate.cli.output import AsJSON, console, escape, grid, print_json
 from whoisgate.cli.signer import at_hand
 from whoisgate.errors import MalformedAuthority
 
@@ -31,7 +32,7 @@ MAX_FILE = 4 * 1024 * 1024
 def add(
     file: Annotated[Path, typer.Argument(help="The authority's record, as TOML or JSON.")],
     by: By,
-    reason: Reason = "",
+    reason: MaybeReason = "",
     sign_with: SignWith = None,
     folder: InFolder = Path(),
     as_json: AsJSON = False,
@@ -60,7 +61,7 @@ def list_(
     """
     with Folder.at(folder).opened() as log:
         held = [s for s in authorities.listed(log) if s.stale or not stale]
-        waiting = log.directory().proposals
+        waiting, barred = log.directory().proposals, log.barred()
     rows: list[dict[str, JSON]] = [
         {
             "authority": s.record.authority, "kind": s.record.kind.value,
@@ -75,9 +76,11 @@ def list_(
         {"entry": p.entry, "authority": p.name, "state": p.state, "by": p.by} for p in waiting
     ]
     if as_json:
-        print_json({"authorities": rows, "proposed": proposed})
+        print_json({"authorities": rows, "proposed": proposed, "stopped": barred})
     else:
         _show(rows, proposed)
+        if barred:
+            typer.echo(f"persons are stopped by the entries {', '.join(map(str, barred))}")
     if stale and (rows or proposed):
         raise typer.Exit(1)
 
@@ -86,11 +89,12 @@ def _show(rows: list[dict[str, JSON]], proposed: list[dict[str, JSON]]) -> None:
     shown = grid("authority", "kind", "country", "state", "proves itself by", "")
     for row in rows:
         proof, stale = row["proof"], row["stale"]
-        shown.add_row(
+        cells = (
             str(row["authority"]), str(row["kind"]), str(row["country"] or ""), str(row["state"]),
             ", ".join(map(str, proof if isinstance(proof, list) else ())),
             "; ".join(map(str, stale if isinstance(stale, list) else ())),
         )  # fmt: skip
+        shown.add_row(*map(escape, cells))
     console().print(shown if rows else "no authority")
     for change in proposed:
         typer.echo(
@@ -169,8 +173,10 @@ def export(
 ) -> None:
     """Write the directory, signed, for other operators.
 
-    They also need ``keys/directory.jwk``, by a way that they trust.
+    They also need ``keys/directory.jwk``, by a way that they trust. No file is overwritten.
     """
+    if out is not None:
+        absent(out)
     gate = Folder.at(folder)
     with gate.opened() as log:
         text = authorities.export(gate, log)
@@ -184,7 +190,7 @@ def export(
 def import_(
     file: Annotated[Path, typer.Argument(help="What another operator exported.")],
     by: By,
-    reason: Reason = "",
+    reason: MaybeReason = "",
     only: Annotated[
         list[str] | None, typer.Option(help="This authority alone; may be given several times.")
     ] = None,
@@ -255,6 +261,8 @@ def _told(said: dict[str, JSON], what: str, receipt: Receipt, *, as_json: bool) 
 
 def _read(file: Path) -> dict[str, Any]:
     text = _text(file)
+    if file.suffix not in {".json", ".toml"}:
+        raise MalformedAuthority(f"`{file}`: expected a file `.toml` or `.json`")
     try:
         if file.suffix == ".toml":
             return tomllib.loads(text)

@@ -144,6 +144,8 @@ def approve(
     """Grant a pending question, lift a stop, or list both."""
     gate = app.Folder.at(folder)
     if lift is not None:
+        if entry is not None or elements:
+            raise typer.BadParameter("expected --lift alone: it approves no question")
         if not by or not reason:
             raise typer.BadParameter("lifting a stop needs --by and --reason")
         with gate.opened() as log:
@@ -268,7 +270,7 @@ def _names(value: JSON) -> list[JSON]:
 
 
 def _delay(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,4})([hd])", text)
+    match = re.fullmatch(r"([1-9]\d{0,3})([hd])", text)
     if not match:
-        raise typer.BadParameter("expected a time such as 72h or 30d")
+        raise typer.BadParameter("--valid: expected a time such as 72h or 30d")
     return timedelta(**{{"h": "hours", "d": "days"}[match[2]]: int(match[1])})

@@ -78,16 +78,26 @@ def table(name: str, reply: Reply, policy: Policy | None) -> None:
             reason = reasons.get(element)
             rows.add_row(element.name, escape(value), escape(law(reason)) if reason else "")
         out.print(rows)
+    for line in _told(reply, reasons, decision):
+        out.print(escape(line))
+
+
+def _told(
+    reply: Reply, reasons: Mapping[Element, Reason], decision: Decision | None
+) -> Iterator[str]:
+    """What is not shown as it stands, and why, in a line each."""
     for reason in _replaced(reply, reasons):
-        out.print(f"replaced {reason.element.name}: {escape(law(reason))}")
-    for line in _held(reply):
-        out.print(f"held back: {escape(line)}")
-    for reason in _missing(reply, reasons, decision) if not _held(reply) else ():
-        out.print(f"withheld {reason.element.name}: {escape('; '.join(reason.missing))}")
+        yield f"replaced {reason.element.name}: {law(reason)}"
+    for reason in _public(reply, reasons, decision):
+        yield f"the public sees as much of {reason.element.name}: {law(reason)}"
+    held = _held(reply)
+    yield from (f"held back: {line}" for line in held)
+    for reason in _missing(reply, reasons, decision) if not held else ():
+        yield f"withheld {reason.element.name}: {'; '.join(reason.missing)}"
     if by_source := declared(reply.body, by_source=True):
-        out.print(f"withheld by the source itself: {escape(', '.join(by_source))}")
+        yield f"withheld by the source itself: {', '.join(by_source)}"
     if reply.receipt is None:
-        out.print(f"withheld: {escape(', '.join(declared(reply.body))) or 'nothing declared'}")
+        yield f"withheld: {', '.join(declared(reply.body)) or 'nothing declared'}"
 
 
 def _proved(reply: Reply) -> Iterator[str]:
@@ -120,6 +130,9 @@ def as_json(name: str, reply: Reply, policy: Policy | None) -> JSON:
         "withheld": {
             r.element.name: {"missing": list(r.missing)} for r in _missing(reply, reasons, decision)
         },
+        "public": {
+            r.element.name: {"rules": list(r.rules)} for r in _public(reply, reasons, decision)
+        },
         "held": list(_held(reply)),
         "declared": list(declared(reply.body)),
         "withheld_by_source": list(declared(reply.body, by_source=True)),
@@ -138,6 +151,15 @@ def _decision(name: str, reply: Reply, policy: Policy | None) -> Decision | None
 def _replaced(reply: Reply, reasons: Mapping[Element, Reason]) -> list[Reason]:
     replaced = [r for r in reasons.values() if r.treatment.kind is Kind.REPLACE]
     return replaced if reply.outcome is Outcome.RELEASED else []
+
+
+def _public(
+    reply: Reply, reasons: Mapping[Element, Reason], decision: Decision | None
+) -> list[Reason]:
+    """What was asked for and not released, since the public view shows as much of it."""
+    if decision is None or reply.receipt is None or reply.outcome is Outcome.RELEASED:
+        return []
+    return [r for r in reasons.values() if r.asked and r.element in decision.rulings]
 
 
 def _missing(

@@ -233,14 +233,15 @@ _WAIT: Final = (
 @_settle.register
 def _unsealed(unsealed: Unsealed, at: _At) -> list[Statement]:
     entry, until = unsealed.entry, unsealed.until
-    if not at.database.execute(
-        "SELECT 1 FROM sealed WHERE idx = ? AND opened_by IS NULL", (entry,)
-    ).fetchone():
+    row = at.database.execute(
+        "SELECT until FROM sealed WHERE idx = ? AND opened_by IS NULL", (entry,)
+    ).fetchone()
+    if row is None:
         raise UnknownEntry(f"expected a sealed entry, got `{entry}`")
     if until is None:
         return [("UPDATE sealed SET opened_by = ? WHERE idx = ?", (at.index, entry))]
-    if until <= at.now:
-        raise ValueError("expected a date to come")
+    if to_us(until) <= max(row[0], to_us(at.now)):
+        raise UnknownEntry("expected a date to come, and after the one until which it is sealed")
     return [
         ("UPDATE sealed SET until = ? WHERE idx = ?", (to_us(until), entry)),
         (_WAIT, (to_us(until), entry, NOTICE)),

@@ -339,6 +339,12 @@ class SQLiteLog:
         tag = self._ledger.tags.tag
         return Listings(entry, listed, waiting, lambda identity: tag("requester", identity) in tags)
 
+    def barred(self) -> list[int]:
+        """The entries that stopped a person who may not ask still."""
+        with self._reading() as database:
+            rows = database.execute("SELECT entry FROM barred WHERE barred ORDER BY entry")
+            return [entry for (entry,) in rows]
+
     def listed(self, authority: str, requester: str) -> tuple[str, int]:
         """The record of an active authority, and its entry, for a `Requester.identity` of it.
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from whoisgate.elements import ELEMENTS, Element
+from whoisgate.elements import ELEMENTS, Element, Kind
 from whoisgate.formats.rdap.frame import (
     BASE_CONFORMANCE,
     ICANN_CONFORMANCE,
@@ -54,11 +54,18 @@ def encode_refusal(decision: Decision, reasons: Mapping[Element, Reason]) -> byt
     One line for each element that was asked for, in registry order (RFC 9083 §6).
     """
     asked = [e for e in ELEMENTS.values() if e in decision.asked]
-    lines = [sentence(reasons[element]) for element in asked]
+    lines = [_why_not(reasons[element]) for element in asked]
     if decision.outcome is Outcome.NEEDS_APPROVAL:
         told = notice("Approval needed", ["These elements need approval before release.", *lines])
         return orjson.dumps({"rdapConformance": BASE_CONFORMANCE, "notices": [told]})
     return _error(403, "Disclosure refused", lines or ["The question names no elements."])
+
+
+def _why_not(reason: Reason) -> str:
+    """Why a question releases no more of an element than it does."""
+    if reason.treatment.kind is Kind.WITHHOLD:
+        return sentence(reason)
+    return f"{sentence(reason)}: no more than the public view shows"
 
 
 def encode_error(status: int, title: str, code: str, description: list[str]) -> bytes:
