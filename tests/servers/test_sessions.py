@@ -517,6 +517,25 @@ def test_asks_nothing_in_somebody_s_name_for_another_site(desk, site):
     assert browser.page("status").status == 200
 
 
+@pytest.mark.parametrize("sites", [["cross-site"], ["same-site"], ["x"], ["none", "cross-site"]])
+def test_signs_nobody_in_for_another_site(desk, sites):
+    thief, victim = desk.browser(), desk.browser()
+    code = thief.page("device").json["farv1_deviceInfo"]["device_code"]
+    desk.provider.devices[code] = "thief"
+    asked, victim.site = len(desk.provider.forms), None
+    lines = [("Sec-Fetch-Site", site) for site in sites]
+    for page in ("devicepoll", "device", "login", "status", "refresh", "logout"):
+        reply = victim.ask(f"/farv1_session/{page}", *lines, query={"farv1_dc": code})
+        assert (reply.status, reply.code, victim.cookies) == (401, "WG106", {})
+    assert (len(desk.provider.forms), len(desk.sessions._held)) == (asked, 0)
+    assert desk.service.gate._middle.counts.take() == {"credential_refused": 6}
+    for site in ("same-origin", None):
+        browser = desk.browser()
+        browser.site = site
+        assert browser.page("login").status == 302
+    assert told(browser.page("devicepoll", farv1_dc=code))["userID"] == "thief"
+
+
 def test_reads_no_cookie_that_came_in_clear_text(desk):
     browser = desk.signed_in()
     for path in ("/domain/example.com", "/farv1_session/status", "/farv1_session/login"):

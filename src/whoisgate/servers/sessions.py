@@ -2,7 +2,8 @@
 
 The secret of a session is in a cookie that scripts cannot read, that goes to this host over TLS
 alone, and never with a request that another site brought about: a link elsewhere must not ask in
-somebody's name. `SameSite=Strict` and `Sec-Fetch-Site` both say so.
+somebody's name. `SameSite=Strict` and `Sec-Fetch-Site` both say so. Nor does another site begin,
+renew or end a session; the provider's answer alone comes from one, bound to the browser that began.
 """
 
 from __future__ import annotations
@@ -84,9 +85,12 @@ class SessionKeeper(Protocol):
 async def answered(keeper: SessionKeeper, page: str, scope: Scope, now: datetime) -> Told:
     """The answer to ``farv1_session/PAGE``.
 
-    Raises `SessionConflict`, `SessionEnded`, `ProviderUnsupported`, `SignInFailed`, or
-    `UnsupportedQuery` for another page.
+    Raises `CredentialRefused`, `SessionConflict`, `SessionEnded`, `ProviderUnsupported`,
+    `SignInFailed`, or `UnsupportedQuery` for another page.
     """
+    # INVARIANT: no other site has a browser sign in, with a code of a device that it began itself.
+    if page != CALLBACK:
+        _refuse_other_sites(scope)
     said, secret = _said(scope), session(scope)
     if page in {"login", "device", "devicepoll"}:
         if secret is not None:
@@ -154,10 +158,20 @@ def session(scope: Scope) -> str | None:
     secret = cookie(scope, SESSION)
     if secret is None:
         return None
-    if not set(request.lines(scope, b"sec-fetch-site")) <= {b"none", b"same-origin"}:
-        raise CredentialRefused("expected no question that another site asks in your session")
+    _refuse_other_sites(scope)
     # What cannot be a secret is one that no session has.
     return secret if _SECRET.fullmatch(secret) else ""
+
+
+def _refuse_other_sites(scope: Scope) -> None:
+    """Raise `CredentialRefused` for what a browser says another site brought about.
+
+    A site beside this one is another one. Machines send no such line.
+    """
+    if not set(request.lines(scope, b"sec-fetch-site")) <= {b"none", b"same-origin"}:
+        raise CredentialRefused(
+            "expected a request that no other site brought about: open the address yourself"
+        )
 
 
 def cookie(scope: Scope, name: str) -> str | None:
