@@ -588,6 +588,17 @@ def test_refreshes(desk):
     assert browser.ask("/domain/example.com", WHY).status == 200
 
 
+def test_tells_the_purposes_of_the_renewed_token(desk):
+    browser = desk.signed_in()
+    desk.provider.access = {"rdap_allowed_purposes": ["legalActions"]}
+    renewed = told(browser.page("refresh"))
+    assert renewed["userClaims"]["rdap_allowed_purposes"] == ["legalActions"]
+    assert told(browser.page("status")) == renewed
+    desk.provider.says = (400, b'{"error": "invalid_grant"}')
+    assert browser.page("refresh").code == "WG125"
+    assert told(browser.page("status")) == renewed
+
+
 def test_goes_on_until_its_end_when_it_cannot_be_refreshed(desk):
     browser = desk.signed_in()
     desk.provider.says = (400, b'{"error": "invalid_grant"}')

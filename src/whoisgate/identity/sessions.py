@@ -256,6 +256,7 @@ class Sessions:
             if signed.requester.identity != session.identity:
                 raise SignInFailed("the renewed token is somebody else's")
             session.token, session.until = signed.token, signed.until
+            session.purposes = tuple(sorted(signed.requester.purposes))
             session.refresh = signed.refresh or session.refresh
 
     async def end(self, secret: str, now: datetime) -> bool | None:
