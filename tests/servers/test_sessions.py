@@ -747,6 +747,23 @@ def test_signs_in_a_device(desk):
     assert desk.browser().page("devicepoll", farv1_dc=shown["device_code"]).code == "WG125"
 
 
+def test_tells_a_device_that_asks_too_often(desk):
+    browser, waited, said = desk.browser(), [], []
+    for error in ("authorization_pending", "slow_down", "slow_down", "authorization_pending"):
+        desk.provider.says = (400, json.dumps({"error": error}).encode())
+        reply = browser.page("devicepoll", farv1_dc="x")
+        assert (reply.status, told(reply), browser.cookies) == (200, {}, {})
+        waited.append(reply.fields.get("retry-after"))
+        said.append(reply.json["notices"][0]["description"])
+    assert waited == [None, "10", "10", None]
+    assert said[0] == said[3] == ["Nobody has signed in yet: ask again."]
+    assert said[1] == said[2] == [*said[0], said[1][1]]
+    assert "five seconds longer" in said[1][1]
+    for status in (200, 401, 429, 500):
+        desk.provider.says = (status, b'{"error": "slow_down"}')
+        assert browser.page("devicepoll", farv1_dc="x").code == "WG125"
+
+
 @pytest.mark.parametrize("says", [(200, b"{}"), (400, b"{}"), (200, b'{"device_code": 1}')])
 def test_shows_no_device_what_the_provider_does_not_say(desk, says):
     desk.provider.says = says

@@ -35,6 +35,8 @@ END_SESSION: Final = (
     b"set-cookie", f"{SESSION}=; {_FLAGS}; SameSite=Strict; Max-Age=0".encode()
 )  # fmt: skip
 
+_SLOWER: Final = (b"retry-after", b"10")
+"""Five seconds more than a device waits whose provider names no interval (RFC 8628 §3.2, §3.5)."""
 
 _PROVIDER_TOLD: Final[Mapping[bool | None, str]] = {
     True: "The identity provider was told to revoke its tokens.",
@@ -66,8 +68,8 @@ class SessionKeeper(Protocol):
     async def device(self, iss: str | None, now: datetime) -> Mapping[str, object]:
         """What a device shows."""
 
-    async def poll(self, iss: str | None, code: str, now: datetime) -> str | None:
-        """The secret of a new session, None while nobody has signed in."""
+    async def poll(self, iss: str | None, code: str, now: datetime) -> tuple[str | None, bool]:
+        """The secret of a new session, None while nobody has signed in; whether to ask slower."""
 
     def token(self, secret: str, now: datetime) -> str:
         """The access token."""
@@ -129,18 +131,22 @@ async def _entered(
         code = said.get("farv1_dc")
         if not code:
             raise MalformedQuestion("expected `farv1_dc`")
-        new = await keeper.poll(iss, code, now)
-        if new is None:
-            pending = rdap.encode_session(
-                "Device login", ["Nobody has signed in yet: ask again."], farv1_session={}
-            )
-            return Told(200, (), pending)
-        return _begun(keeper, new, now)
+        new, slower = await keeper.poll(iss, code, now)
+        return _pending(slower=slower) if new is None else _begun(keeper, new, now)
     address, kept = await keeper.begin(iss, said.get("farv1_id"), now)
     keeping = f"{SIGN_IN}={kept}; {_FLAGS}; SameSite=Lax; Max-Age={SIGN_IN_S}"
     body = rdap.encode_session("Login", ["Sign in at the identity provider."])
     headers = ((b"location", address.encode("ascii")), (b"set-cookie", keeping.encode("ascii")))
     return Told(302, headers, body)
+
+
+def _pending(*, slower: bool) -> Told:
+    """Nobody has signed in; ``slower``: who polls must leave more time from now on."""
+    lines = ["Nobody has signed in yet: ask again."]
+    if slower:
+        lines.append("That was too soon: wait five seconds longer than so far, each time.")
+    body = rdap.encode_session("Device login", lines, farv1_session={})
+    return Told(200, (_SLOWER,) if slower else (), body)
 
 
 def _begun(keeper: SessionKeeper, secret: str, now: datetime, *more: tuple[bytes, bytes]) -> Told:
