@@ -536,6 +536,21 @@ def test_signs_nobody_in_for_another_site(desk, sites):
     assert told(browser.page("devicepoll", farv1_dc=code))["userID"] == "thief"
 
 
+@pytest.mark.parametrize("site", ["none", "same-origin", None])
+def test_signs_nobody_in_by_the_opening_of_a_device_s_address(desk, site):
+    thief, victim = desk.browser(), desk.browser()
+    code = thief.page("device").json["farv1_deviceInfo"]["device_code"]
+    desk.provider.devices[code] = "thief"
+    asked, victim.site, path = len(desk.provider.forms), site, "/farv1_session/devicepoll"
+    reply = victim.ask(path, ("Sec-Fetch-Mode", "navigate"), query={"farv1_dc": code})
+    assert (reply.status, reply.code, victim.cookies) == (401, "WG106", {})
+    assert (len(desk.provider.forms), len(desk.sessions._held)) == (asked, 0)
+    for mode in ("cors", "same-origin"):
+        desk.provider.devices[code] = "officer-7"
+        reply = desk.browser().ask(path, ("Sec-Fetch-Mode", mode), query={"farv1_dc": code})
+        assert told(reply)["userID"] == "officer-7"
+
+
 def test_reads_no_cookie_that_came_in_clear_text(desk):
     browser = desk.signed_in()
     for path in ("/domain/example.com", "/farv1_session/status", "/farv1_session/login"):

@@ -93,6 +93,9 @@ async def answered(keeper: SessionKeeper, page: str, scope: Scope, now: datetime
     # INVARIANT: no other site has a browser sign in, with a code of a device that it began itself.
     if page != CALLBACK:
         _refuse_other_sites(scope)
+    # Nor does a link that stands on no site, in a mail for one.
+    if page == "devicepoll" and b"navigate" in request.lines(scope, b"sec-fetch-mode"):
+        raise CredentialRefused("expected a device that asks, got an address that was opened")
     said, secret = _said(scope), session(scope)
     if page in {"login", "device", "devicepoll"}:
         if secret is not None:
