@@ -89,6 +89,8 @@ def test_signs_in_asks_refreshes_and_is_stopped_with_the_authority(desk, run):
         return httpx2.get(f"{gateway.base_url}{where}", headers=headers, timeout=20)
 
     with serving(path) as gateway:
+        led = get("farv1_session/login", **{"Sec-Fetch-Site": "cross-site"})
+        assert (led.status_code, "Set-Cookie" in led.headers) == (401, False)
         begun = get(f"farv1_session/login?{urlencode({'farv1_iss': provider.iss})}")
         assert begun.status_code == 302
         redirect, back = provider.authorize(begun.headers["Location"])

@@ -190,6 +190,26 @@ def test_gives_the_public_no_nonce_that_a_cache_would_keep(service):
         assert "dpop-nonce" not in reply.fields
 
 
+def test_gives_a_nonce_with_nothing_else_that_a_cache_would_keep(service, tmp_path):
+    (tmp_path / "tile/0").mkdir(parents=True)
+    for name in ("checkpoint", "tile/0/000"):
+        (tmp_path / name).write_bytes(b"x")
+    pages = {
+        "/help": 200, f"/policy/{service.policy.digest}": 200, "/log/checkpoint": 200,
+        "/log/tile/0/000": 200, "/policy/x": 404, "/log/tile/0/001": 404, "/health/ready": 200,
+        "/receipt/0/x": 404, "/domain/example.com": 200, "/domain/example.com/": 400, "/x": 404,
+    }  # fmt: skip
+    for path, status in pages.items():
+        url = BASE_URL.rstrip("/") + path
+        for method in ("GET", "HEAD"):
+            made = with_proof(proof(htu=url, htm=method), WHY)
+            reply = service.ask(path, made, method=method)
+            assert reply.status == status
+            never = reply.fields["cache-control"] == "no-store"
+            assert never or path in list(pages)[:4]
+            assert ("dpop-nonce" in reply.fields) == never
+
+
 def test_uses_up_no_signature_by_its_challenge_for_a_nonce(make):
     """Token, proof and signature together: all must hold."""
     proofs = (

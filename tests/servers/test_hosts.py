@@ -217,3 +217,27 @@ def test_reads_the_host_of_a_request_as_it_came(make, target, lines, status):
     assert answer.startswith(f"HTTP/1.1 {status}".encode())
     assert b"evil.example" not in answer
     assert BASE_URL.encode() in answer or status != 200
+
+
+@pytest.mark.parametrize(
+    ("target", "lines", "status"),
+    [
+        ("/help", "", 200),
+        ("http://rdap.example/help", "", 200),
+        ("http://evil.example/help", "", 421),
+        ("http://evil.example/domain/example.com", "", 421),
+        ("HTTPS://evil.example/help", "", 421),
+        ("http://evil.example:80/?x", "", 421),
+        ("http://rdap.example@evil.example/help", "", 400),
+        ("http://evil.example/help", "Host: rdap.example\r\n", 421),
+        ("http://rdap.example/help", "Host: evil.example\r\n", 200),
+        ("http://rdap.example/help", "Host: rdap.example\r\nHost: x\r\n", 400),
+    ],
+)
+def test_reads_the_host_of_a_target_where_no_line_need_say_it(make, target, lines, status):
+    service = make()
+    service.ask("/domain/example.com")  # so that it is at hand
+    with serving(service) as running:
+        answer = running.raw("rdap", f"GET {target} HTTP/1.0\r\n{lines}\r\n".encode())
+    assert answer.startswith(f"HTTP/1.1 {status}".encode())
+    assert b"evil.example" not in answer

@@ -295,8 +295,10 @@ def test_reads_any_word_of_a_proxy_or_refuses_it(own, above):
 
 
 def test_believes_no_proxy_that_took_the_question_in_clear_text(behind):
-    for said_so in ([], [("X-Forwarded-Proto", "http")]):
-        reply = behind.ask("/domain/example.com", [*ASKING, told()[0], *said_so], client=PROXY)
+    in_clear = [("X-Forwarded-Proto", "http")]
+    for said_so, scheme in (([], "http"), (in_clear, "http"), (in_clear, "https")):
+        lines = [*ASKING, told()[0], *said_so]
+        reply = behind.ask("/domain/example.com", lines, client=PROXY, scheme=scheme)
         assert (reply.status, reply.code) == (400, "WG107")
 
 

@@ -517,6 +517,40 @@ def test_asks_nothing_in_somebody_s_name_for_another_site(desk, site):
     assert browser.page("status").status == 200
 
 
+@pytest.mark.parametrize("sites", [["cross-site"], ["same-site"], ["x"], ["none", "cross-site"]])
+def test_signs_nobody_in_for_another_site(desk, sites):
+    thief, victim = desk.browser(), desk.browser()
+    code = thief.page("device").json["farv1_deviceInfo"]["device_code"]
+    desk.provider.devices[code] = "thief"
+    asked, victim.site = len(desk.provider.forms), None
+    lines = [("Sec-Fetch-Site", site) for site in sites]
+    for page in ("devicepoll", "device", "login", "status", "refresh", "logout"):
+        reply = victim.ask(f"/farv1_session/{page}", *lines, query={"farv1_dc": code})
+        assert (reply.status, reply.code, victim.cookies) == (401, "WG106", {})
+    assert (len(desk.provider.forms), len(desk.sessions._held)) == (asked, 0)
+    assert desk.service.gate._middle.counts.take() == {"credential_refused": 6}
+    for site in ("same-origin", None):
+        browser = desk.browser()
+        browser.site = site
+        assert browser.page("login").status == 302
+    assert told(browser.page("devicepoll", farv1_dc=code))["userID"] == "thief"
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin", None])
+def test_signs_nobody_in_by_the_opening_of_a_device_s_address(desk, site):
+    thief, victim = desk.browser(), desk.browser()
+    code = thief.page("device").json["farv1_deviceInfo"]["device_code"]
+    desk.provider.devices[code] = "thief"
+    asked, victim.site, path = len(desk.provider.forms), site, "/farv1_session/devicepoll"
+    reply = victim.ask(path, ("Sec-Fetch-Mode", "navigate"), query={"farv1_dc": code})
+    assert (reply.status, reply.code, victim.cookies) == (401, "WG106", {})
+    assert (len(desk.provider.forms), len(desk.sessions._held)) == (asked, 0)
+    for mode in ("cors", "same-origin"):
+        desk.provider.devices[code] = "officer-7"
+        reply = desk.browser().ask(path, ("Sec-Fetch-Mode", mode), query={"farv1_dc": code})
+        assert told(reply)["userID"] == "officer-7"
+
+
 def test_reads_no_cookie_that_came_in_clear_text(desk):
     browser = desk.signed_in()
     for path in ("/domain/example.com", "/farv1_session/status", "/farv1_session/login"):
@@ -567,6 +601,17 @@ def test_refreshes(desk):
     assert told(browser.page("refresh"))["sessionInfo"]["tokenExpiration"] == 600
     desk.later(500)
     assert browser.ask("/domain/example.com", WHY).status == 200
+
+
+def test_tells_the_purposes_of_the_renewed_token(desk):
+    browser = desk.signed_in()
+    desk.provider.access = {"rdap_allowed_purposes": ["legalActions"]}
+    renewed = told(browser.page("refresh"))
+    assert renewed["userClaims"]["rdap_allowed_purposes"] == ["legalActions"]
+    assert told(browser.page("status")) == renewed
+    desk.provider.says = (400, b'{"error": "invalid_grant"}')
+    assert browser.page("refresh").code == "WG125"
+    assert told(browser.page("status")) == renewed
 
 
 def test_goes_on_until_its_end_when_it_cannot_be_refreshed(desk):
@@ -715,6 +760,23 @@ def test_signs_in_a_device(desk):
     assert told(browser.page("devicepoll", farv1_dc=shown["device_code"]))["userID"] == "officer-7"
     assert browser.ask("/domain/example.com", WHY).status == 200
     assert desk.browser().page("devicepoll", farv1_dc=shown["device_code"]).code == "WG125"
+
+
+def test_tells_a_device_that_asks_too_often(desk):
+    browser, waited, said = desk.browser(), [], []
+    for error in ("authorization_pending", "slow_down", "slow_down", "authorization_pending"):
+        desk.provider.says = (400, json.dumps({"error": error}).encode())
+        reply = browser.page("devicepoll", farv1_dc="x")
+        assert (reply.status, told(reply), browser.cookies) == (200, {}, {})
+        waited.append(reply.fields.get("retry-after"))
+        said.append(reply.json["notices"][0]["description"])
+    assert waited == [None, "10", "10", None]
+    assert said[0] == said[3] == ["Nobody has signed in yet: ask again."]
+    assert said[1] == said[2] == [*said[0], said[1][1]]
+    assert "five seconds longer" in said[1][1]
+    for status in (200, 401, 429, 500):
+        desk.provider.says = (status, b'{"error": "slow_down"}')
+        assert browser.page("devicepoll", farv1_dc="x").code == "WG125"
 
 
 @pytest.mark.parametrize("says", [(200, b"{}"), (400, b"{}"), (200, b'{"device_code": 1}')])

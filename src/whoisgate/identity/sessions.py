@@ -213,16 +213,18 @@ class Sessions:
             raise SignInFailed("the identity provider has no sign-in for devices")
         return told
 
-    async def poll(self, iss: str | None, code: str, now: datetime) -> str | None:
-        """The secret of a new session, None while nobody has signed in (RFC 8628 §3.5)."""
+    async def poll(self, iss: str | None, code: str, now: datetime) -> tuple[str | None, bool]:
+        """The secret of a new session, None while nobody has signed in (RFC 8628 §3.5).
+
+        Then whether the provider wants five more seconds between this and all later questions.
+        """
         registration = self._registration(iss, now)
         form = {"grant_type": _DEVICE, "device_code": code}
         status, given = await self._asked(registration, "token_endpoint", form, now)
         if status == 400 and given.get("error") in {"authorization_pending", "slow_down"}:  # noqa: PLR2004  HTTP
-            return None
-        return self._opened(
-            registration, await self._signed(registration, _taken(status, given), None, now), now
-        )
+            return None, given["error"] == "slow_down"
+        signed = await self._signed(registration, _taken(status, given), None, now)
+        return self._opened(registration, signed, now), False
 
     # --- sessions
 
@@ -256,6 +258,7 @@ class Sessions:
             if signed.requester.identity != session.identity:
                 raise SignInFailed("the renewed token is somebody else's")
             session.token, session.until = signed.token, signed.until
+            session.purposes = tuple(sorted(signed.requester.purposes))
             session.refresh = signed.refresh or session.refresh
 
     async def end(self, secret: str, now: datetime) -> bool | None:

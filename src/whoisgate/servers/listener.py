@@ -75,6 +75,9 @@ class BoundedProtocol(HttpToolsProtocol):
         rest = self.url.partition(b"://")[2]
         host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
         self.headers[:] = [(n, host if n == b"host" else value) for n, value in self.headers]
+        # HTTP/1.0 knows no `Host`; in HTTP/1.1 one that is missing stays missing, and is refused.
+        if self.parser.get_http_version() == "1.0" and all(n != b"host" for n, _ in self.headers):
+            self.headers.append((b"host", host))
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, and drop it if what was written does not leave."""

@@ -68,6 +68,7 @@ UNSUPPORTED: Final = frozenset(
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+_NO_STORE: Final = (b"cache-control", b"no-store")
 _LOG = logging.getLogger("whoisgate")
 _RDAP: Final[Headers] = (
     (b"content-type", b"application/rdap+json"),
@@ -88,7 +89,7 @@ _PRIVATE: Final[Headers] = (
             b"RateLimit-Policy", b"Retry-After", b"WWW-Authenticate",
         ]),
     ),
-    (b"cache-control", b"no-store"),
+    _NO_STORE,
 )  # fmt: skip
 # A page elsewhere may send what its own script holds: a token, a proof, a signature. It never gets
 # `Access-Control-Allow-Credentials`, so a browser sends and shows it nothing in its user's name,
@@ -104,7 +105,7 @@ _PREFLIGHT: Final[Headers] = (
         ]),
     ),
     (b"access-control-max-age", b"7200"),
-    (b"cache-control", b"no-store"),
+    _NO_STORE,
 )  # fmt: skip
 _SLOW: Final = frozenset(
     {
@@ -220,11 +221,11 @@ class _Application:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._clock()
-        more = _CLOSE if request.carries_body(scope) else ()
         out = _Recorder(
             send,
             bodiless=scope["method"] == "HEAD",
-            more=(*more, *self._next_nonce(scope, started)),
+            more=_CLOSE if request.carries_body(scope) else (),
+            unkept=self._next_nonce(scope, started),
         )
         try:
             reply = await self._reply(scope)
@@ -385,7 +386,7 @@ class _Application:
         return (await self._known(scope, self._clock())).identity
 
     def _next_nonce(self, scope: Scope, now: datetime) -> Headers:
-        """For who uses DPoP; an answer to the public, which caches keep, never has one (§8.2)."""
+        """For who uses DPoP, in what no cache keeps, for a kept one is old (RFC 9449 §8.2)."""
         if not request.lines(scope, b"dpop") or not request.lines(scope, b"authorization"):
             return ()
         nonce = self._authenticator.nonce(now)
@@ -431,18 +432,21 @@ class _Application:
 class _Recorder:
     """Passes messages on and keeps the status; for HEAD it leaves bodies out.
 
-    ``more`` are header lines for whatever the answer is.
+    ``more`` are header lines for whatever the answer is, ``unkept`` those for a `no-store` alone.
     """
 
-    def __init__(self, send: Send, *, bodiless: bool, more: Headers) -> None:
+    def __init__(self, send: Send, *, bodiless: bool, more: Headers, unkept: Headers) -> None:
         self.status = 0
-        self._send, self._bodiless, self._more = send, bodiless, more
+        self._send, self._bodiless, self._more, self._unkept = send, bodiless, more, unkept
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self._more:
-                message = {**message, "headers": [*message["headers"], *self._more]}
+            headers = [*message["headers"], *self._more]
+            # INVARIANT: what a cache may keep and give to others holds no nonce.
+            if _NO_STORE in headers:
+                headers += self._unkept
+            message = {**message, "headers": headers}
         elif self._bodiless:
             message = {**message, "body": b""}
         await self._send(message)

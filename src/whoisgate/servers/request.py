@@ -1,7 +1,8 @@
 """What an HTTP request says beyond its path, and whether it may say it.
 
 Credentials and questions beyond the public view are read only where nobody on the way can read
-them: over TLS, from a trusted proxy that says `https`, or on loopback. Everything arrives as
+them: over TLS, from a trusted proxy that says `https`, or on loopback; never when a proxy there
+says that it took them in clear text, however it passed them on. Everything arrives as
 bytes and is refused rather than repaired; what a request says is never part of an error. A proxy's
 word about the client's certificate (RFC 9440) is taken from a trusted proxy alone.
 """
@@ -82,14 +83,16 @@ def is_preflight(scope: Scope) -> bool:
 
 def confidential(scope: Scope, proxies: tuple[Network, ...]) -> bool:
     """Whether nobody between requester and server could read along."""
-    if scope.get("scheme") == "https":
-        return True
-    address = _peer(scope)
-    forwarded = lines(scope, b"x-forwarded-proto")
+    tls, address = scope.get("scheme") == "https", _peer(scope)
+    said = lines(scope, b"x-forwarded-proto")
     if among(address, proxies):
-        return forwarded == (b"https",)
+        # INVARIANT: that the proxy came by TLS does not say how it was come to itself.
+        return said == (b"https",) or (tls and not said)
+    local = address is not None and address.is_loopback
     # A local proxy that nobody configured still tells that it took the request in clear text.
-    return address is not None and address.is_loopback and forwarded in {(), (b"https",)}
+    if local and said:
+        return said == (b"https",)
+    return tls or local
 
 
 def speaks_for_another(scope: Scope, proxies: tuple[Network, ...]) -> bool:

@@ -2,7 +2,8 @@
 
 The secret of a session is in a cookie that scripts cannot read, that goes to this host over TLS
 alone, and never with a request that another site brought about: a link elsewhere must not ask in
-somebody's name. `SameSite=Strict` and `Sec-Fetch-Site` both say so.
+somebody's name. `SameSite=Strict` and `Sec-Fetch-Site` both say so. Nor does another site begin,
+renew or end a session; the provider's answer alone comes from one, bound to the browser that began.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ END_SESSION: Final = (
     b"set-cookie", f"{SESSION}=; {_FLAGS}; SameSite=Strict; Max-Age=0".encode()
 )  # fmt: skip
 
+_SLOWER: Final = (b"retry-after", b"10")
+"""Five seconds more than a device waits whose provider names no interval (RFC 8628 §3.2, §3.5)."""
 
 _PROVIDER_TOLD: Final[Mapping[bool | None, str]] = {
     True: "The identity provider was told to revoke its tokens.",
@@ -65,8 +68,8 @@ class SessionKeeper(Protocol):
     async def device(self, iss: str | None, now: datetime) -> Mapping[str, object]:
         """What a device shows."""
 
-    async def poll(self, iss: str | None, code: str, now: datetime) -> str | None:
-        """The secret of a new session, None while nobody has signed in."""
+    async def poll(self, iss: str | None, code: str, now: datetime) -> tuple[str | None, bool]:
+        """The secret of a new session, None while nobody has signed in; whether to ask slower."""
 
     def token(self, secret: str, now: datetime) -> str:
         """The access token."""
@@ -84,9 +87,15 @@ class SessionKeeper(Protocol):
 async def answered(keeper: SessionKeeper, page: str, scope: Scope, now: datetime) -> Told:
     """The answer to ``farv1_session/PAGE``.
 
-    Raises `SessionConflict`, `SessionEnded`, `ProviderUnsupported`, `SignInFailed`, or
-    `UnsupportedQuery` for another page.
+    Raises `CredentialRefused`, `SessionConflict`, `SessionEnded`, `ProviderUnsupported`,
+    `SignInFailed`, or `UnsupportedQuery` for another page.
     """
+    # INVARIANT: no other site has a browser sign in, with a code of a device that it began itself.
+    if page != CALLBACK:
+        _refuse_other_sites(scope)
+    # Nor does a link that stands on no site, in a mail for one.
+    if page == "devicepoll" and b"navigate" in request.lines(scope, b"sec-fetch-mode"):
+        raise CredentialRefused("expected a device that asks, got an address that was opened")
     said, secret = _said(scope), session(scope)
     if page in {"login", "device", "devicepoll"}:
         if secret is not None:
@@ -125,18 +134,22 @@ async def _entered(
         code = said.get("farv1_dc")
         if not code:
             raise MalformedQuestion("expected `farv1_dc`")
-        new = await keeper.poll(iss, code, now)
-        if new is None:
-            pending = rdap.encode_session(
-                "Device login", ["Nobody has signed in yet: ask again."], farv1_session={}
-            )
-            return Told(200, (), pending)
-        return _begun(keeper, new, now)
+        new, slower = await keeper.poll(iss, code, now)
+        return _pending(slower=slower) if new is None else _begun(keeper, new, now)
     address, kept = await keeper.begin(iss, said.get("farv1_id"), now)
     keeping = f"{SIGN_IN}={kept}; {_FLAGS}; SameSite=Lax; Max-Age={SIGN_IN_S}"
     body = rdap.encode_session("Login", ["Sign in at the identity provider."])
     headers = ((b"location", address.encode("ascii")), (b"set-cookie", keeping.encode("ascii")))
     return Told(302, headers, body)
+
+
+def _pending(*, slower: bool) -> Told:
+    """Nobody has signed in; ``slower``: who polls must leave more time from now on."""
+    lines = ["Nobody has signed in yet: ask again."]
+    if slower:
+        lines.append("That was too soon: wait five seconds longer than so far, each time.")
+    body = rdap.encode_session("Device login", lines, farv1_session={})
+    return Told(200, (_SLOWER,) if slower else (), body)
 
 
 def _begun(keeper: SessionKeeper, secret: str, now: datetime, *more: tuple[bytes, bytes]) -> Told:
@@ -154,10 +167,20 @@ def session(scope: Scope) -> str | None:
     secret = cookie(scope, SESSION)
     if secret is None:
         return None
-    if not set(request.lines(scope, b"sec-fetch-site")) <= {b"none", b"same-origin"}:
-        raise CredentialRefused("expected no question that another site asks in your session")
+    _refuse_other_sites(scope)
     # What cannot be a secret is one that no session has.
     return secret if _SECRET.fullmatch(secret) else ""
+
+
+def _refuse_other_sites(scope: Scope) -> None:
+    """Raise `CredentialRefused` for what a browser says another site brought about.
+
+    A site beside this one is another one. Machines send no such line.
+    """
+    if not set(request.lines(scope, b"sec-fetch-site")) <= {b"none", b"same-origin"}:
+        raise CredentialRefused(
+            "expected a request that no other site brought about: open the address yourself"
+        )
 
 
 def cookie(scope: Scope, name: str) -> str | None:
