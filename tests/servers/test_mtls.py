@@ -224,6 +224,21 @@ def test_believes_a_trusted_proxy(behind, holder, client):
     assert public.fields["cache-control"] == "public, max-age=60"
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "same-origin"])
+def test_a_page_elsewhere_asks_nothing_with_a_browser_s_certificate(behind, site):
+    own, before = site in {"none", "same-origin"}, behind.entries()
+    asking = {"query": f"farv1_qp={PURPOSE}", "client": PROXY}
+    said = [("Sec-Fetch-Site", site), *told()]
+    reply = behind.ask("/domain/example.com", said, **asking)
+    assert (reply.code == "WG106") is not own
+    assert (behind.entries() == before) is not own
+    # What a browser does not add by itself, a script elsewhere may send.
+    assert (
+        b"no other site"
+        not in behind.ask("/domain/example.com", [*with_token(), *said], **asking).body
+    )
+
+
 def test_joins_the_lines_of_a_chain(behind):
     deep = make(authority("Third", BETWEEN, **GOOD), **GOOD)
     own, *above = deep.chain

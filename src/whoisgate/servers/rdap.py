@@ -361,6 +361,9 @@ class _Application:
         try:
             settings = self._settings
             presented = request.presented(scope, settings.base_url, settings.networks)
+            # A browser adds a certificate by itself, as it does a cookie.
+            if presented.certificates and not request.lines(scope, b"authorization"):
+                sessions.refuse_other_sites(scope)
             presented = replace(presented, session=self._token(scope, now))
             await self._authenticator.prepare(presented, now)
             return self._authenticator.authenticate(presented, now)

@@ -92,7 +92,7 @@ async def answered(keeper: SessionKeeper, page: str, scope: Scope, now: datetime
     """
     # INVARIANT: no other site has a browser sign in, with a code of a device that it began itself.
     if page != CALLBACK:
-        _refuse_other_sites(scope)
+        refuse_other_sites(scope)
     # Nor does a link that stands on no site, in a mail for one.
     if page == "devicepoll" and b"navigate" in request.lines(scope, b"sec-fetch-mode"):
         raise CredentialRefused("expected a device that asks, got an address that was opened")
@@ -167,12 +167,12 @@ def session(scope: Scope) -> str | None:
     secret = cookie(scope, SESSION)
     if secret is None:
         return None
-    _refuse_other_sites(scope)
+    refuse_other_sites(scope)
     # What cannot be a secret is one that no session has.
     return secret if _SECRET.fullmatch(secret) else ""
 
 
-def _refuse_other_sites(scope: Scope) -> None:
+def refuse_other_sites(scope: Scope) -> None:
     """Raise `CredentialRefused` for what a browser says another site brought about.
 
     A site beside this one is another one. Machines send no such line.
