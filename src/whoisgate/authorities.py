@@ -82,9 +82,10 @@ def listed(log: SQLiteLog) -> list[State]:
     return found
 
 
-def is_listed(log: SQLiteLog, name: str) -> bool:
-    """Whether the directory has an authority of this name, in whatever state."""
-    return name in log.directory().authorities
+def state(log: SQLiteLog, name: str) -> str | None:
+    """The state of an authority, None where none of this name is listed."""
+    held = log.directory().authorities.get(name)
+    return held and held.state
 
 
 def _stale(record: Record, today: date) -> tuple[str, ...]:
@@ -179,8 +180,13 @@ def bar(
     folder: Folder, log: SQLiteLog, name: str, person: str, *,
     barred: bool, by: str, reason: str, signer: QuestionSigner | None = None,
 ) -> Receipt:  # fmt: skip
-    """Stop one person of an authority, or let that person ask again, which two may decide."""
+    """Stop one person of an authority, or let that person ask again, which two may decide.
+
+    Raises `UnknownEntry` for letting somebody ask who is not stopped.
+    """
     identity = Requester.identity_of(name, person)
+    if not barred and not log.directory().barred(identity):
+        raise UnknownEntry("expected a person who is stopped, named as when that was done")
     waits = not barred and folder.config.directory.approvers > 1
     detail: dict[str, JSON] = {"by": by, "reason": reason, "person": person}
     outcome = "barred" if barred else "proposed" if waits else RESTORED
@@ -229,6 +235,10 @@ def _check(folder: Folder, before: Listings, changes: Sequence[Listed]) -> None:
         after.pop(change.name, None)
         if change.state == ACTIVE:
             after[change.name] = change.record, 0
+            try:
+                _stands(folder, {change.name: after[change.name]})
+            except MalformedAuthority as error:
+                raise MalformedAuthority(f"`{change.name}`: {error}") from None
     _stands(folder, after)
 
 

@@ -44,7 +44,9 @@ def add(
         receipt = authorities.add(
             gate, log, record, by=by, reason=reason, signer=at_hand(sign_with)
         )
-    _changed(gate, receipt, record.authority, "listed", as_json=as_json)
+        listed = authorities.state(log, record.authority)
+    what = "listed" if listed != authorities.SUSPENDED else "listed; it is suspended still"
+    _changed(gate, receipt, record.authority, what, as_json=as_json)
 
 
 @app.command("list")
@@ -227,7 +229,7 @@ def _stop(
             receipt = authorities.stop(gate, log, name, state, by=by, reason=reason)
         else:
             receipt = authorities.bar(gate, log, name, person, barred=True, by=by, reason=reason)
-        known = authorities.is_listed(log, name)
+        known = authorities.state(log, name) is not None
     _told(
         {"authority": name, "person": person, "state": state, "entry": receipt.index,
          "listed": known},

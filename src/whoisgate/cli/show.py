@@ -180,4 +180,4 @@ def _held(reply: Reply) -> list[str]:
     return [str(line) for line in said]
 
 
-_APPROVE = "somebody has to approve this very question, whatever standing approval there is"
+_APPROVE = "WG116: somebody has to approve this very question, whatever standing approval there is"
