@@ -218,6 +218,23 @@ def test_refuses_every_changed_byte(tmp_path, folder, log):
         assert theirs.size() == size
 
 
+@pytest.mark.parametrize("version", [-1, 1 << 53, 1 << 63, 1 << 64, True, 1.0, "1", None])
+def test_refuses_a_version_that_no_entry_can_hold(tmp_path, folder, log, version):
+    authorities.export(folder, log)
+    private = exchange.read_key((folder.path / "keys" / "directory.key").read_bytes())
+    other = exchanged(tmp_path, folder)
+
+    def take(version):
+        content = {"whoisgate_directory": 1, "version": version, "authorities": []}
+        text = exchange.signed(json.dumps(content).encode(), private)
+        return authorities.take(other, theirs, text, **WHO)
+
+    with other.opened() as theirs:
+        with pytest.raises(MalformedAuthority):
+            take(version)
+        take((1 << 53) - 1)
+
+
 def test_refuses_a_signer_that_is_trusted_no_more(tmp_path, folder, log):
     authorities.add(folder, log, POLICE, **WHO)
     text = authorities.export(folder, log)

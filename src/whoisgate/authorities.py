@@ -47,6 +47,9 @@ SOON_DAYS: Final = 30
 """How long before its end an authority's listing is called stale."""
 
 FILE_VERSION: Final = 1
+_VERSIONS: Final = 1 << 53
+"""What a version of a directory is below: an entry holds no larger integer."""
+
 _OWN: Final = frozenset({"budget", "jurisdiction", "standing"})
 """What a record says for one operator alone, beside a proof `application`."""
 
@@ -325,6 +328,7 @@ def _content(payload: bytes) -> Mapping[str, Any]:
         sound = (
             content["whoisgate_directory"] == FILE_VERSION
             and type(content["version"]) is int
+            and 0 <= content["version"] < _VERSIONS
             and all(
                 each["state"] in {ACTIVE, SUSPENDED, REVOKED} and isinstance(each["record"], dict)
                 for each in content["authorities"]

@@ -216,7 +216,7 @@ def _erased(erased: Erased, at: _At) -> list[Statement]:
     tables = ("vault", "pending", "obligation", "sealed")
     return [
         statement
-        for entry in erased.entries
+        for entry in dict.fromkeys(erased.entries)
         for statement in (
             ("INSERT INTO erased (idx, erased_by) VALUES (?, ?)", (entry, at.index)),
             *((f"DELETE FROM {table} WHERE idx = ?", (entry,)) for table in tables),  # noqa: S608  names of our own
