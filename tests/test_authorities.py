@@ -1,6 +1,7 @@
 """The operator's work on the directory: two people, exchange between operators, what is stale."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -266,15 +267,49 @@ def test_takes_only_what_was_asked_for(tmp_path, folder, log):
             authorities.take(other, theirs, text, only=["Nobody"], **WHO)
 
 
-def test_an_old_backup_leaves_nobody_able_to_ask(tmp_path, folder, log):
-    authorities.add(folder, log, POLICE, **WHO)
-    log.close()
+@contextmanager
+def set_back(folder):
+    """Whatever is done meanwhile, the database does not know of it."""
     copy = (folder.path / "whoisgate.db").read_bytes()
-    with folder.opened() as later:
-        authorities.stop(folder, later, "Police of Example", authorities.REVOKED, **WHO)
+    with folder.opened() as log:
+        yield log
     for spare in folder.path.glob("whoisgate.db-*"):
         spare.unlink()
     (folder.path / "whoisgate.db").write_bytes(copy)
     operations.recover(folder, **WHO)
+
+
+def test_an_old_backup_leaves_nobody_able_to_ask(folder, log):
+    authorities.add(folder, log, POLICE, **WHO)
+    log.close()
+    with set_back(folder) as later:
+        authorities.stop(folder, later, "Police of Example", authorities.REVOKED, **WHO)
     with folder.opened() as again:
+        assert states(again) == {"Police of Example": "suspended"}
+
+
+def test_an_old_backup_makes_no_revoked_authority_restorable(folder, log):
+    authorities.add(folder, log, POLICE, **WHO)
+    authorities.stop(folder, log, "Police of Example", authorities.REVOKED, **WHO)
+    log.close()
+    with set_back(folder) as later:
+        operations.erase(folder, later, [], reason="request", by="Ann", approved_by="Bo")
+    with folder.opened() as again:
+        assert states(again) == {"Police of Example": "revoked"}
+        with pytest.raises(UnknownEntry, match="suspended"):
+            authorities.restore(folder, again, "Police of Example", **WHO)
+
+
+def test_an_old_backup_brings_back_no_proposal_that_was_taken_back(tmp_path):
+    folder = made(tmp_path / "two", "[directory]\napprovers = 2\n")
+    with folder.opened() as log:
+        first = authorities.add(folder, log, POLICE, **WHO)
+        authorities.confirm(folder, log, first.index, by="Bo Counsel")
+        wider = authorities.add(folder, log, POLICE, **WHO)
+    with set_back(folder) as later:
+        authorities.stop(folder, later, "Police of Example", authorities.SUSPENDED, **WHO)
+    with folder.opened() as again:
+        assert again.directory().proposals == []
+        with pytest.raises(UnknownEntry):
+            authorities.confirm(folder, again, wider.index, by="Bo Counsel")
         assert states(again) == {"Police of Example": "suspended"}
