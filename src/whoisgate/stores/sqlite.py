@@ -171,15 +171,19 @@ class SQLiteLog:
         return future
 
     def granted(self, question: bytes) -> Granted | None:
-        """The unspent, unexpired approval of this question, if there is one."""
+        """The unspent, unexpired approval of this question, if there is one.
+
+        Of several the one of most elements, then the oldest: a sparing one hides no fuller one.
+        """
         tag, now = self._ledger.tags.tag("question", question), self._ledger.clock()
         with self._reading() as database:
-            row = database.execute(
+            rows = database.execute(
                 "SELECT idx, elements FROM pending WHERE question = ? AND used_by IS NULL"
-                " AND expires > ? ORDER BY idx LIMIT 1",
+                " AND expires > ? ORDER BY idx",
                 (tag, tables.to_us(now)),
-            ).fetchone()
-        return Granted(row[0], frozenset(map(element, row[1].split()))) if row else None
+            ).fetchall()
+        found = (Granted(entry, frozenset(map(element, names.split()))) for entry, names in rows)
+        return max(found, key=lambda granted: len(granted.elements), default=None)
 
     def close(self) -> None:
         """Append what is queued, publish, and release everything; later appends fail.
