@@ -60,13 +60,11 @@ from whoisgate.errors import (
 )
 from whoisgate.middle import Granted
 from whoisgate.stores import publish, recovery, shred, tables
+from whoisgate.stores.carry import NO_POLICY, Kept, kept
 from whoisgate.stores.crew import Crew
 from whoisgate.stores.sequencer import Ledger, Sequencer
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.signing import SigningKeys
-
-NO_POLICY: Final = "0" * 64
-"""The policy digest of the first entry, which no policy was in force for."""
 
 
 class Pending(NamedTuple):
@@ -342,6 +340,15 @@ class SQLiteLog:
                 database.execute("ROLLBACK")
         tag = self._ledger.tags.tag
         return Listings(entry, listed, waiting, lambda identity: tag("requester", identity) in tags)
+
+    def carries(self) -> Kept:
+        """What the log of another year is to begin with: see `carry`."""
+        with self._reading() as database:
+            database.execute("BEGIN")
+            try:
+                return kept(database)
+            finally:
+                database.execute("ROLLBACK")
 
     def listed(self, authority: str, requester: str) -> tuple[str, int]:
         """The record of an active authority, and its entry, for a `Requester.identity` of it.
