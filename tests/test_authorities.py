@@ -1,6 +1,7 @@
 """The operator's work on the directory: two people, exchange between operators, what is stale."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +10,17 @@ from tests.identity.tokens import ED, ED_OTHER, by_token, ed_jwk, jwks, record
 
 import whoisgate as wg
 from whoisgate import app, authorities, operations
-from whoisgate.errors import DirectoryChanged, MalformedAuthority, MissingKey, UnknownEntry
+from whoisgate.audit.draft import Asking, Carried, CarriedStop, Draft, Listed
+from whoisgate.conduct import Thresholds
+from whoisgate.errors import (
+    ConductStopped,
+    CredentialRefused,
+    DirectoryChanged,
+    MalformedAuthority,
+    MalformedConfig,
+    MissingKey,
+    UnknownEntry,
+)
 from whoisgate.identity import exchange
 
 PROOF = by_token("https://id.police.example", "EdDSA", jwks(ed_jwk(ED, kid="2026")))
@@ -375,6 +386,23 @@ def test_refuses_every_changed_byte(tmp_path, folder, log):
         assert theirs.size() == size
 
 
+@pytest.mark.parametrize("version", [-1, 1 << 53, 1 << 63, 1 << 64, True, 1.0, "1", None])
+def test_refuses_a_version_that_no_entry_can_hold(tmp_path, folder, log, version):
+    authorities.export(folder, log)
+    private = exchange.read_key((folder.path / "keys" / "directory.key").read_bytes())
+    other = exchanged(tmp_path, folder)
+
+    def take(version):
+        content = {"whoisgate_directory": 1, "version": version, "authorities": []}
+        text = exchange.signed(json.dumps(content).encode(), private)
+        return authorities.take(other, theirs, text, **WHO)
+
+    with other.opened() as theirs:
+        with pytest.raises(MalformedAuthority):
+            take(version)
+        take((1 << 53) - 1)
+
+
 def test_refuses_a_signer_that_is_trusted_no_more(tmp_path, folder, log):
     authorities.add(folder, log, POLICE, **WHO)
     text = authorities.export(folder, log)
@@ -406,15 +434,200 @@ def test_takes_only_what_was_asked_for(tmp_path, folder, log):
             authorities.take(other, theirs, text, only=["Nobody"], **WHO)
 
 
-def test_an_old_backup_leaves_nobody_able_to_ask(tmp_path, folder, log):
-    authorities.add(folder, log, POLICE, **WHO)
-    log.close()
+@contextmanager
+def set_back(folder):
+    """Whatever is done meanwhile, the database does not know of it."""
     copy = (folder.path / "whoisgate.db").read_bytes()
-    with folder.opened() as later:
-        authorities.stop(folder, later, "Police of Example", authorities.REVOKED, **WHO)
+    with folder.opened() as log:
+        yield log
     for spare in folder.path.glob("whoisgate.db-*"):
         spare.unlink()
     (folder.path / "whoisgate.db").write_bytes(copy)
     operations.recover(folder, **WHO)
+
+
+def test_an_old_backup_leaves_nobody_able_to_ask(folder, log):
+    authorities.add(folder, log, POLICE, **WHO)
+    log.close()
+    with set_back(folder) as later:
+        authorities.stop(folder, later, "Police of Example", authorities.REVOKED, **WHO)
     with folder.opened() as again:
         assert states(again) == {"Police of Example": "suspended"}
+
+
+def test_an_old_backup_makes_no_revoked_authority_restorable(folder, log):
+    authorities.add(folder, log, POLICE, **WHO)
+    authorities.stop(folder, log, "Police of Example", authorities.REVOKED, **WHO)
+    log.close()
+    with set_back(folder) as later:
+        operations.erase(folder, later, [], reason="request", by="Ann", approved_by="Bo")
+    with folder.opened() as again:
+        assert states(again) == {"Police of Example": "revoked"}
+        with pytest.raises(UnknownEntry, match="suspended"):
+            authorities.restore(folder, again, "Police of Example", **WHO)
+
+
+def test_an_old_backup_brings_back_no_proposal_that_was_taken_back(tmp_path):
+    folder = made(tmp_path / "two", "[directory]\napprovers = 2\n")
+    with folder.opened() as log:
+        first = authorities.add(folder, log, POLICE, **WHO)
+        authorities.confirm(folder, log, first.index, by="Bo Counsel")
+        wider = authorities.add(folder, log, POLICE, **WHO)
+    with set_back(folder) as later:
+        authorities.stop(folder, later, "Police of Example", authorities.SUSPENDED, **WHO)
+    with folder.opened() as again:
+        assert again.directory().proposals == []
+        with pytest.raises(UnknownEntry):
+            authorities.confirm(folder, again, wider.index, by="Bo Counsel")
+        assert states(again) == {"Police of Example": "suspended"}
+
+
+# --- The log of another year ---
+
+
+def year_after(folder, monkeypatch):
+    """The folder of the year after, in which the clock stands from here on."""
+    year = int(folder.config.gate.origin[-4:]) + 1
+    later = app.utc_now().replace(year=year, month=6, day=1)
+    monkeypatch.setattr(app, "utc_now", lambda: later)
+    return wg.init(folder.path / "next", after=folder.path, web_form=FORM)
+
+
+def named(folder, origin):
+    """The folder, as if its log had another name."""
+    settings = folder.config.gate.model_copy(update={"origin": origin})
+    return replace(folder, config=folder.config.model_copy(update={"gate": settings}))
+
+
+def asks(log, person, kind="disclosure", domain="a.example"):
+    """Somebody of an authority that is not listed asks; a second name stops."""
+    steps = Thresholds(hour=(2, 2, 2), day=(9, 9, 9), run=(9, 9, 9))
+    asked = Draft(
+        *(kind, "d" * 64, app.utc_now()), domain=domain, authority="Elsewhere",
+        requester=wg.Requester.identity_of("Elsewhere", person), asking=Asking(thresholds=steps),
+    )  # fmt: skip
+    return log.append(asked)
+
+
+def test_another_year_lets_nobody_ask_whom_the_last_one_stopped(folder, monkeypatch):
+    court = by_token("https://court.example", "EdDSA", jwks(ed_jwk(ED_OTHER, kid="c")))
+    with folder.opened() as log:
+        authorities.add(folder, log, POLICE, **WHO)
+        authorities.add(folder, log, record("Court", "court", court), **WHO)
+        authorities.stop(folder, log, "Court", authorities.REVOKED, **WHO)
+        for person, barred in (("officer-7", True), ("officer-8", True), ("officer-8", False)):
+            authorities.bar(folder, log, "Police of Example", person, barred=barred, **WHO)
+        stops = []
+        for person in ("ann", "bo", "cy"):
+            asks(log, person).result()
+            stops.append(asks(log, person, "refusal", "b.example").result().index)
+        operations.lift(folder, log, stops[2], **WHO)
+    for _ in range(2):  # what was carried is carried on
+        origin, folder = folder.config.gate.origin, year_after(folder, monkeypatch)
+        with folder.opened() as log:
+            assert states(log) == {"Court": "revoked", "Police of Example": "suspended"}
+            assert authorities.listed(log)[1].record == POLICE
+            assert {s.entry for s in authorities.listed(log)} == {1}
+            told = [log.open_entry(n, folder.operator_key()) for n in (1, *log.stopped())]
+            assert [t.fields["outcome"] for t in told] == ["carried"] * 3
+            assert json.loads(told[0].sealed["records"][1])["authority"] == "Police of Example"
+            assert told[0].fields["detail"]["stopped"] == stops[:2]
+            assert [t.fields["detail"]["stopped"] for t in told[1:]] == [
+                {"log": origin, "entry": entry} for entry in stops[:2]
+            ]
+            assert all(b"Police" not in log.leaf(n) for n in range(log.size()))
+            stops = log.stopped()
+            assert stops == [2, 3]
+            for person in ("ann", "bo"):
+                assert isinstance(asks(log, person).exception(), ConductStopped)
+    with folder.opened() as log:
+        assert asks(log, "cy").exception() is None
+        operations.lift(folder, log, 3, **WHO)
+        assert isinstance(asks(log, "ann").exception(), ConductStopped)
+        assert asks(log, "bo").exception() is None
+        restored = authorities.restore(folder, log, "Police of Example", **WHO).index
+        for person, refused in (("officer-7", True), ("officer-8", False)):
+            who = wg.Requester.identity_of("Police of Example", person)
+            asked = Draft("disclosure", "d" * 64, app.utc_now(), requester=who, listed=restored,
+                          authority="Police of Example")  # fmt: skip
+            error = log.append(asked).exception()
+            assert isinstance(error, CredentialRefused) is refused
+            assert log.directory().barred(who) is refused
+        with pytest.raises(UnknownEntry, match="suspended"):
+            authorities.restore(folder, log, "Court", **WHO)
+
+
+def test_another_year_s_directory_is_later_and_as_trusted(tmp_path, folder, monkeypatch):
+    with folder.opened() as log:
+        for kind in ("police", "prosecutor"):
+            authorities.add(folder, log, record("Police of Example", kind, PROOF), **WHO)
+        old = authorities.export(folder, log)
+    other = exchanged(tmp_path, folder)
+    with other.opened() as theirs:
+        authorities.take(other, theirs, old, **WHO)
+    following = year_after(folder, monkeypatch)
+    with following.opened() as log, other.opened() as theirs:
+        authorities.take(other, theirs, authorities.export(following, log), **WHO)
+        assert states(theirs) == {"Police of Example": "suspended"}
+        authorities.stop(following, log, "Police of Example", authorities.REVOKED, **WHO)
+        authorities.take(other, theirs, authorities.export(following, log), **WHO)
+        assert states(theirs) == {"Police of Example": "revoked"}
+        with pytest.raises(MalformedAuthority, match="a later one"):
+            authorities.take(other, theirs, old, **WHO)
+    # What was imported is remembered as well.
+    third = year_after(other, monkeypatch)
+    (third.path / "first.jwk").write_bytes((other.path / "first.jwk").read_bytes())
+    said = third.config.model_copy(update={"directory": other.config.directory})
+    trusting = replace(third, config=said)
+    with trusting.opened() as theirs:
+        assert states(theirs) == {"Police of Example": "revoked"}
+        with pytest.raises(MalformedAuthority, match="a later one"):
+            authorities.take(trusting, theirs, old, **WHO)
+
+
+@pytest.mark.parametrize(
+    ("origin", "version"),
+    [
+        ("gate.example/log/2026", 2_026_000_000_004), ("gate.example/2026", 2_026_000_000_004),
+        ("gate.example/log/9999", 9_999_000_000_004), ("gate.example/log/12026", 4),
+        ("gate.example/log/٢٠٢٦", 4), ("gate.example", 4), ("2026", 4),
+    ],
+)  # fmt: skip
+def test_numbers_a_directory_by_year_and_entry(folder, log, origin, version):
+    for _ in range(4):
+        authorities.add(folder, log, POLICE, **WHO)
+    text = authorities.export(named(folder, origin), log)
+    key = exchange.read_key((folder.path / "keys" / "directory.jwk").read_bytes())
+    assert json.loads(exchange.opened(text, {"us": key})[1])["version"] == version
+
+
+@pytest.mark.parametrize("origin", ["gate.example", "gate.example/log/2026"])
+def test_an_empty_directory_can_be_imported(tmp_path, folder, log, origin):
+    text = authorities.export(named(folder, origin), log)
+    other = exchanged(tmp_path, folder)
+    with other.opened() as theirs:
+        assert authorities.take(other, theirs, text, **WHO).receipt.index == 1
+
+
+def test_carries_over_nothing_to_a_log_that_has_begun(folder, log):
+    listed = Listed("Police of Example", POLICE.text(), "suspended", log.directory().entry)
+    authorities.add(folder, log, POLICE, **WHO)
+    for settles in (Carried((listed,)), Carried(), CarriedStop(b"t" * 32)):
+        with pytest.raises(UnknownEntry):
+            operations.logged(folder, log, "authority", "carried", {}, settles=settles)
+    assert states(log) == {"Police of Example": "active"}
+    with pytest.raises(ValueError, match="suspended"):
+        Carried((replace(listed, state="active"),))
+
+
+def test_follows_no_log_of_this_or_a_later_year(folder, monkeypatch):
+    def follow():
+        wg.init(folder.path.with_name("earlier"), after=folder.path, web_form=FORM)
+
+    with pytest.raises(MalformedConfig, match="earlier year"):
+        follow()
+    before = app.utc_now().replace(year=app.utc_now().year - 1, day=1)
+    monkeypatch.setattr(app, "utc_now", lambda: before)
+    with pytest.raises(MalformedConfig, match="earlier year"):
+        follow()
+    assert not folder.path.with_name("earlier").exists()

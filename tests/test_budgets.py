@@ -86,3 +86,20 @@ def test_lets_a_limit_be_reached_and_never_passed(limit, had, new):
     else:
         assert new == 0 or had + new <= limit
         assert quota.left == max(limit - had - new, 0)
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 3))
+def test_tells_of_an_authority_no_more_than_tenths(limit, had, new):
+    now = at("2026-11-23T12:00:00")
+    before = Account().counted([None] * had, now)
+    after = before.counted([None] * new, now)
+    step = max(1, limit // 10)
+    try:
+        (quota,) = charged("authority", Limits(day=limit), before, after)
+    except PersonsSpent:
+        assert had + new > limit, "refused at the limit itself"
+    else:
+        assert new == 0 or had + new <= limit
+        exact = max(limit - had - new, 0)
+        assert quota.left % step == 0
+        assert exact - step < quota.left <= exact

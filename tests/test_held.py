@@ -186,6 +186,20 @@ def test_takes_an_approval_of_a_part_for_no_more_than_that_part(desk, officer):
     assert desk.ask("shop3.example", officer, NAME).outcome is RELEASED
 
 
+def test_is_not_held_by_a_sparing_approval_beside_a_full_one(desk, officer):
+    desk = desk(Allowance(conduct=STEPS))
+    for n in (1, 2):
+        desk.ask(f"shop{n}.example", officer)
+    both = [*NAME, "registrant.email"]
+    waiting = [desk.ask("shop3.example", officer, both).receipt.index for _ in range(2)]
+    desk.grant(waiting[0], NAME)
+    assert desk.ask("shop3.example", officer, both).outcome is NEEDS_APPROVAL
+    desk.grant(waiting[1], both)
+    assert desk.ask("shop3.example", officer, both).outcome is RELEASED
+    assert desk.ask("shop3.example", officer, NAME).outcome is RELEASED
+    assert desk.ask("shop3.example", officer, NAME).outcome is NEEDS_APPROVAL
+
+
 def test_stops_until_an_operator_lifts_it(desk, officer):
     desk = desk(Allowance(conduct=STEPS, refusals_per_day=3))
     for n in range(1, 4):

@@ -1,5 +1,6 @@
 """What an operator does to the log, seen afterwards by an auditor who may open its envelopes."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 
 import whoisgate as wg
 from whoisgate import app, operations
+from whoisgate.audit.draft import Erased
 from whoisgate.audit.verify import VerificationFailed, parse_vkey
 from whoisgate.cli import app as program
 from whoisgate.sources.memory import MemorySource
@@ -38,6 +40,22 @@ def test_accounts_for_what_an_erased_erasure_erased(folder):
         assert detail["entries"] == [second, 0, first]
         assert log.erased_by([last]) == [0, first, second]
         assert log.erased_by([0]) == []
+    assert (inspected(folder).erased, inspected(folder).envelopes) == (3, 1)
+
+
+def test_takes_a_number_that_is_given_twice_as_one(folder):
+    words = ["--by", "a", "--approved-by", "b", "--why", "request", "--json"]
+    at = ["--dir", str(folder.path)]
+    done = CliRunner().invoke(program, ["log", "erase", "0", "0", *words, *at])
+    assert json.loads(done.stdout) == {"erased": [0], "entry": 1}
+    with folder.opened() as log:
+        last = operations.erase(folder, log, [1, 1], **BY).index
+        detail = log.open_entry(last, folder.operator_key()).fields["detail"]
+        assert detail["entries"] == [1, 0]
+        assert log.erased_by([last]) == [0, 1]
+        erased = Erased((last, last))
+        said, detail = {"reason": "request"}, {"entries": [last, 0, 1]}
+        operations.logged(folder, log, "erasure", "erased", detail, settles=erased, said=said)
     assert (inspected(folder).erased, inspected(folder).envelopes) == (3, 1)
 
 

@@ -53,6 +53,7 @@ from whoisgate.policy.model import Policy
 from whoisgate.queries import Standing
 from whoisgate.redact import Substitutes
 from whoisgate.sources import open_source, open_upstream
+from whoisgate.stores.carry import Kept, drafts
 from whoisgate.stores.sqlite import SQLiteLog
 
 WORKERS = 8
@@ -371,7 +372,9 @@ def init(
     """Make the folder of a new gate: configuration, keys, database and an empty log.
 
     ``after`` is the folder of the same gate's log of an earlier year, which the new one names:
-    its keys are taken over, but for those that sign the log, and its host. ``operator`` is the
+    its keys are taken over, but for those that sign the log, and its host; and whom it lists, each
+    suspended or revoked, whom it bars or has stopped, and what it imported: see `stores.carry`.
+    Nothing may be appended to it meanwhile. ``operator`` is the
     operator's public key, whose private half then never is on this machine; else a pair is made,
     under the passphrase if there is one. ``web_form`` is the address that stands in for e-mail;
     ``tables`` is more TOML. Raises `FolderExists` where anything stands.
@@ -379,8 +382,9 @@ def init(
     year, earlier = str(utc_now().year), Folder.at(after) if after else None
     if earlier is not None:
         host, _, last = earlier.config.gate.origin.rpartition("/log/")
-        if last == year:
-            raise MalformedConfig(f"expected a log of an earlier year, got one of `{year}`")
+        # Not of a later one either: the versions of an exported directory only grow.
+        if last.isdecimal() and int(last) >= int(year):
+            raise MalformedConfig(f"expected a log of an earlier year, got one of `{last}`")
     recipients = earlier.recipients() if earlier else {}
     recipients |= {f"auditor-{n}": read_recipient(a) for n, a in enumerate(auditors, 1)}
     if operator is not None:
@@ -406,8 +410,22 @@ def init(
     )
     _sync_all(path)
     folder = Folder.at(path)
-    folder.log(create=True, after=_ended(earlier) if earlier else None).close()
+    _begin(folder, earlier)
     return folder
+
+
+def _begin(folder: Folder, earlier: Folder | None) -> None:
+    """The log of a new folder, with what it carries over from an earlier one."""
+    if earlier is None:
+        folder.log(create=True).close()
+        return
+    ended, kept = _ended(earlier)
+    log = folder.log(create=True, after=ended)
+    try:
+        for draft in drafts(kept, ended, utc_now()):
+            log.append(draft).result()
+    finally:
+        log.close()
 
 
 def _new_operator(keys: Path, passphrase: bytes | None) -> X25519PublicKey:
@@ -434,17 +452,21 @@ def _fill_keys(
         private = earlier.path / "keys" / "operator.key"
         if private.exists():  # else it is on another machine
             write_secret(keys / "operator.key", read_key(private))
+    if earlier is not None and (earlier.path / "keys" / "directory.key").exists():
+        for name in ("directory.key", "directory.jwk"):
+            write_secret(keys / name, read_key(earlier.path / "keys" / name))
     for name, key in recipients.items():
         pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (keys / f"{name}.pub").write_bytes(pem)
 
 
-def _ended(earlier: Folder) -> dict[str, JSON]:
-    """Where a log ends that another follows."""
+def _ended(earlier: Folder) -> tuple[dict[str, JSON], Kept]:
+    """Where a log ends that another follows, and what it hands on."""
     with earlier.opened() as log:
         log.publish()
         size, root = log.head()
-    return {"origin": earlier.config.gate.origin, "size": size, "root": root.hex()}
+        kept = log.carries()
+    return {"origin": earlier.config.gate.origin, "size": size, "root": root.hex()}, kept
 
 
 def _sync_all(folder: Path) -> None:

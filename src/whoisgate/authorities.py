@@ -9,6 +9,7 @@ check; to stop somebody takes one person, no signature and no extra.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from hashlib import sha256
@@ -52,6 +53,12 @@ SOON_DAYS: Final = 30
 """How long before its end an authority's listing is called stale."""
 
 FILE_VERSION: Final = 1
+_VERSIONS: Final = 1 << 53
+"""What a version of a directory is below: an entry holds no larger integer."""
+
+_ENTRIES: Final = 10**9
+"""More than one year's log has; versions of different years are as far apart."""
+
 _OWN: Final = frozenset({"budget", "jurisdiction", "standing"})
 """What a record says for one operator alone, beside a proof `application`."""
 
@@ -275,7 +282,7 @@ def export(folder: Folder, log: SQLiteLog) -> str:
     content = {
         "whoisgate_directory": FILE_VERSION,
         "operator": folder.config.gate.origin.partition("/")[0],
-        "version": held.entry,
+        "version": _version(folder.config.gate.origin, held.entry),
         "issued_at": app.utc_now().isoformat(timespec="seconds"),
         "authorities": [
             {"state": each.state, "record": _shared(json.loads(each.record))}
@@ -284,6 +291,12 @@ def export(folder: Folder, log: SQLiteLog) -> str:
     }  # fmt: skip
     body = json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
     return str(exchange.signed(body, exchange.read_key(app.read_key(file))))
+
+
+def _version(origin: str, entry: int) -> int:
+    """What grows with each change, from one year's log to the next too."""
+    year = re.fullmatch(r".*/([0-9]{4})", origin, re.ASCII | re.DOTALL)
+    return (int(year[1]) if year else 0) * _ENTRIES + max(entry, 0)
 
 
 def _exchange() -> ModuleType:
@@ -417,6 +430,7 @@ def _content(payload: bytes) -> Mapping[str, Any]:
         sound = (
             content["whoisgate_directory"] == FILE_VERSION
             and type(content["version"]) is int
+            and 0 <= content["version"] < _VERSIONS
             and all(
                 each["state"] in {ACTIVE, SUSPENDED, REVOKED} and isinstance(each["record"], dict)
                 for each in content["authorities"]

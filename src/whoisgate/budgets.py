@@ -20,6 +20,9 @@ Holder = Literal["person", "authority"]
 
 WINDOWS: Final[tuple[Window, ...]] = ("hour", "day", "month")
 HOUR_US: Final = 3_600_000_000
+TOLD_STEPS: Final = 10
+"""In how many steps an authority's people are told what is left of its limit."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,7 +66,12 @@ class Account(NamedTuple):
 
 
 class Quota(NamedTuple):
-    """What is left of one limit: persons that may still be disclosed before ``ends``."""
+    """What a requester is told of one limit: persons that may still be disclosed before ``ends``.
+
+    Of the person's own the exact number is ``left``. Of an authority's it is rounded down to a
+    tenth of the limit: a repetition costs nothing, so an exact number would tell each of its people
+    which domains a colleague has asked about.
+    """
 
     holder: Holder
     window: Window
@@ -77,7 +85,8 @@ def charged(holder: Holder, limits: Limits, before: Account, after: Account) -> 
     """What is left once the account is ``after``; raises `PersonsSpent` where that is too much.
 
     ``before`` is the account at the same moment. Who discloses nobody new is never refused,
-    whatever the limit; of several windows the one that ends last is told.
+    whatever the limit; of several windows the one that ends last is told. What is counted and
+    refused is exact, whatever a quota tells.
     """
     quotas, spent = [], None
     told = zip(WINDOWS, spans(after.at_us // HOUR_US), before[1:], after[1:], strict=True)
@@ -87,7 +96,10 @@ def charged(holder: Holder, limits: Limits, before: Account, after: Account) -> 
             continue
         if has > max(limit, had):
             spent = PersonsSpent(holder, window, limit, span.ends)
-        quotas.append(Quota(holder, window, limit, max(limit - has, 0), span.begins, span.ends))
+        left = max(limit - has, 0)
+        if holder == "authority":
+            left -= left % max(1, limit // TOLD_STEPS)
+        quotas.append(Quota(holder, window, limit, left, span.begins, span.ends))
     if spent is not None:
         raise spent
     return tuple(quotas)

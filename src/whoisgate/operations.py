@@ -162,7 +162,7 @@ def erase(
     folder: Folder, log: SQLiteLog, entries: Sequence[int], *,
     reason: str, by: str, approved_by: str, note: str = "", signer: QuestionSigner | None = None,
 ) -> Receipt:  # fmt: skip
-    """Erase the envelopes of these entries for good; the entry that says so.
+    """Erase the envelopes of these entries, each once, for good; the entry that says so.
 
     ``signer`` signs for ``approved_by`` where `[staff]` lists anybody; what is older than the
     configuration keeps needs none.
@@ -174,6 +174,7 @@ def erase(
     """
     if reason not in ERASURE_REASONS:
         raise ValueError(f"expected one of {', '.join(ERASURE_REASONS)}")
+    entries = tuple(dict.fromkeys(entries))
     who: dict[str, JSON] = {"by": by, "approved_by": approved_by, "note": note}
     said = {"reason": reason}
     aged = signer is None and set(entries) <= set(outlived(folder, log))
@@ -185,7 +186,7 @@ def erase(
         why = "sealed: unseal it first" if kept[0] in sealed else "held: see [[hold]]"
         raise EntryHeld(f"entry `{kept[0]}` is {why}; nothing was erased")
     detail = {**who, "entries": [*entries, *log.erased_by(entries)]}
-    erased = Erased(tuple(entries))
+    erased = Erased(entries)
     receipt = logged(
         folder, log, "erasure", "erased", detail, settles=erased, said=said, signs=signs
     )

@@ -132,12 +132,14 @@ class MemoryLog:
         return future
 
     def granted(self, question: bytes) -> Granted | None:
-        """The unspent, unexpired approval of this question, if there is one."""
+        """The unspent, unexpired approval of this question, if there is one: as the log on disk."""
         now = self._clock()
-        for entry, waiting in self._waiting.items():
-            if waiting.question == question and waiting.open(now) and waiting.grant:
-                return Granted(entry, frozenset(map(element, waiting.grant.elements)))
-        return None
+        found = (
+            Granted(entry, frozenset(map(element, waiting.grant.elements)))
+            for entry, waiting in self._waiting.items()
+            if waiting.question == question and waiting.open(now) and waiting.grant
+        )
+        return max(found, key=lambda granted: len(granted.elements), default=None)
 
     def receipt(self, index: int, token: str, requester: str) -> str:
         """The proof of an entry again; raises `ReceiptNotFound`."""

@@ -52,7 +52,7 @@ def gate(tmp_path):
     return made(tmp_path / "gate")
 
 
-def ask(folder, *names, **more):
+def ask(folder, *names, outcome="released", **more):
     gate = wg.open(folder, source=MemorySource(RECORDS))
     answers = [
         gate.ask(
@@ -62,7 +62,7 @@ def ask(folder, *names, **more):
         for name in names
     ]  # fmt: skip
     gate.close()
-    assert {str(a.outcome) for a in answers} == {"released"}
+    assert {str(a.outcome) for a in answers} == {outcome}
     return [a.receipt.index for a in answers]
 
 
@@ -262,3 +262,24 @@ def test_begins_the_log_of_another_year(tmp_path, monkeypatch):
     assert (old / "keys" / "log.vkey").read_text() != (new / "keys" / "log.vkey").read_text()
     for folder in (old, new):
         assert "2026-114" in run(folder, "log", "open", "--domain", "example.com", *WHO)
+
+
+def test_lets_nobody_ask_in_another_year_whom_the_last_one_stopped(tmp_path, monkeypatch):
+    old, new = tmp_path / "gate", tmp_path / "gate-next"
+    steps = "[conduct]\nnames_per_hour = [2, 2, 2]\n"
+    last = app.utc_now().replace(month=6, day=1) - timedelta(days=365)
+    monkeypatch.setattr(app, "utc_now", lambda: last)
+    made(old, tables=steps)
+    ask(old, "example.com")
+    (stopping,) = ask(old, "other.example", outcome="refused")
+    monkeypatch.undo()
+    made(new, tables=steps, after=old)
+    ask(new, "example.com", outcome="refused")
+    origin = f"localhost/log/{last.year}"
+    assert f"2  STOPPED by entry {stopping} of {origin}, the log before" in run(new, "approve")
+    (row,) = json.loads(run(new, "approve", "--json"))
+    assert (row["stop"], row["earlier"]) == (2, {"log": origin, "entry": stopping})
+    run(new, "approve", "--lift", 2, *WHO)
+    ask(new, "example.com")
+    # To carry takes nobody's signature, and to lift does.
+    assert "0 of 1 acts that let ask" in verified(new, "--recipient", "keys/operator.key")

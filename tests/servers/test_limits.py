@@ -57,6 +57,20 @@ def test_tells_what_is_left_of_the_tightest_window(service):
     assert "retry-after" not in reply.fields
 
 
+def test_tells_two_people_of_an_authority_alike_whatever_the_other_asked(make):
+    allowance = Allowance(person_limits=Limits(day=1000), authority_limits=Limits(day=40))
+
+    def told(domains):
+        service = make(gate={"allowance": allowance}, records=OTHERS)
+        service.ask("/domain/a.example", asking(RELEASED))
+        replies = [service.ask(f"/domain/{n}.example", asking(RELEASED, OTHER_OFFICER))
+                   for n in domains]  # fmt: skip
+        return [read(reply.fields["ratelimit"]) for reply in replies]
+
+    left = {"authority-day": {"r": 36, "t": 43_200}}
+    assert told("bc") == told("ab") == [left, left]
+
+
 @pytest.mark.parametrize("why", [REFUSED, PENDING])
 def test_tells_it_where_nothing_is_released(service, why):
     reply = service.ask(DOMAIN, asking(why))

@@ -41,6 +41,31 @@ def rows(home, table):
         return database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608  a literal
 
 
+def colleagues(home, log):
+    """What Bo is told of a name that Ann asked about already, and of one that she did not."""
+    limits = Asking(("registrant",), Limits(day=1000), Limits(day=100))
+
+    def told(person, domain):
+        who = {"authority": "Police", "requester": f"6:Police/{person}"}
+        draft = home.disclosure(domain=domain, asking=limits, **who)
+        own, shared = log.append(draft).result().quotas
+        return own[:4], shared[:4]
+
+    for name in ("case", "other", "third"):
+        told("ann", f"{name}.example")
+    return [told("bo", f"{name}.example") for name in ("case", "fresh")]
+
+
+def test_tells_nobody_what_a_colleague_asked_about(home, log):
+    drawn = iter(range(1, 1 << 20))
+    memory = MemoryLog(clock=home.clock, entropy=lambda n: next(drawn).to_bytes(n, "little"))
+    shared = ("authority", "day", 100, 90)
+    for kept in (log, memory):
+        assert colleagues(home, kept) == [
+            (("person", "day", 1000, 999), shared), (("person", "day", 1000, 998), shared),
+        ]  # fmt: skip
+
+
 def test_discloses_a_hundred_persons_to_64_clients_in_four_processes(home):
     racing = [home.start(40, "--threads", 16, "--persons", 100) for _ in range(4)]
     said = home.outcomes(*racing)

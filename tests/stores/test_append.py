@@ -217,6 +217,18 @@ def test_uses_an_approval_once_within_one_batch(home, log):
     assert sum(future.exception() is None for future in futures) == 1
 
 
+def test_prefers_the_fullest_approval_then_the_oldest(home, log):
+    both = ("registrant.email", "registrant.name")
+    entries = [log.append(pending(home)).result().index for _ in range(4)]
+    for entry, elements in zip(entries, (both[:1], both, both[1:], both), strict=True):
+        log.append(approval(home, entry, elements=elements)).result()
+    sparing, full, other, full_too = entries
+    for entry in (full, full_too, sparing, other):
+        assert log.granted(b"q").entry == entry
+        log.append(home.disclosure(uses=entry, question=b"q")).result()
+    assert log.granted(b"q") is None
+
+
 def test_refuses_an_approval_that_ran_out(home, log, later):
     entry = log.append(pending(home)).result().index
     with pytest.raises(ApprovalSpent):

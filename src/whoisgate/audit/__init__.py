@@ -65,7 +65,11 @@ without its ``signature``.
 force (outcome ``active``, ``suspended`` or ``revoked``; ``barred`` or ``restored`` for one person),
 or has it wait for a second person (``proposed``). Its ``detail`` names the ``authority`` or the
 ``person``, ``by`` whom and why, and the SHA-256 (hex) of the ``record``, which is in the envelope,
-or of the ``records`` that are imported or confirmed.
+or of the ``records`` that are imported or confirmed. The second entry of a log that follows another
+(outcome ``carried``) names that ``log``, the ``authorities`` with ``states`` and digests of their
+``records``, how many are ``barred``, the entries there that ``stopped`` somebody, and what was
+``imported``; records and tags are in the envelope. Each stop then has an entry (``carried`` too)
+whose ``detail`` has ``stopped``: the ``log`` and the ``entry`` there.
 
 **Question.** ``question`` is the SHA-256 of the canonical JSON of an object of the words asked:
 ``name`` (the domain), ``purpose``, ``basis``, ``case`` (each null where not said), ``elements``

@@ -138,6 +138,32 @@ class Lifted:
     entry: int
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Who may not ask, as the log of an earlier year knew it; in force from this entry on.
+
+    Persons are the tags of the keyed index, whose key both logs have. ``imported`` are signers of
+    exchanged directories, each with the version that was taken last.
+    """
+
+    authorities: tuple[Listed, ...] = ()
+    barred: tuple[bytes, ...] = ()
+    stopped: tuple[bytes, ...] = ()
+    imported: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse to let anybody ask."""
+        if any(listed.state not in {"suspended", "revoked"} for listed in self.authorities):
+            raise ValueError("expected suspended or revoked authorities")
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedStop:
+    """One of the stops that were `Carried`, which from now on is this entry's: it can be lifted."""
+
+    tag: bytes
+
+
 Settlement: TypeAlias = (
     Grant
     | NewKey
@@ -151,6 +177,8 @@ Settlement: TypeAlias = (
     | Imported
     | Barred
     | Lifted
+    | Carried
+    | CarriedStop
 )
 """What an operator's entry changes beside itself."""
 

@@ -233,7 +233,9 @@ def _chosen(
         raise typer.BadParameter("expected numbers of entries, --domain or --requester")
     if requester is not None and "/" not in requester:
         raise typer.BadParameter("--requester: expected AUTHORITY/PERSON")
-    return list(entries or ()) or operations.about(log, domain=domain, requester=requester)
+    return list(dict.fromkeys(entries or ())) or operations.about(
+        log, domain=domain, requester=requester
+    )
 
 
 def _list_sealed(log: SQLiteLog, *, as_json: bool) -> None:

@@ -232,6 +232,7 @@ def _list_waiting(gate: app.Folder, *, as_json: bool) -> None:
     ]
     stops: list[dict[str, JSON]] = [
         {"stop": entry, **{name: fields[name] for name in _WHO}, "flagged": _flagged(fields)}
+        | ({"earlier": earlier} if (earlier := _earlier(fields)) else {})
         for entry, fields in queue.stops
     ]
     if as_json:
@@ -248,7 +249,13 @@ def _list_waiting(gate: app.Folder, *, as_json: bool) -> None:
         )
         if why := _names(row["flagged"]):
             typer.echo(f"   FLAGGED for {', '.join(map(str, why))}")
-    for stop in stops:
+    for stop, (_, fields) in zip(stops, queue.stops, strict=True):
+        if earlier := _earlier(fields):
+            typer.echo(
+                f"{stop['stop']}  STOPPED by entry {earlier['entry']} of {earlier['log']}, the log "
+                f"before; --lift {stop['stop']} lets them ask again"
+            )
+            continue
         typer.echo(
             f"{stop['stop']}  STOPPED for {', '.join(map(str, _names(stop['flagged'])))}: "
             f"{stop['person']} of {stop['authority']}; --lift {stop['stop']} lets them ask again"
@@ -261,6 +268,13 @@ _WHO = ("domain", "authority", "person")
 def _flagged(fields: Mapping[str, JSON]) -> JSON:
     detail = fields["detail"]
     return detail.get("flagged", []) if isinstance(detail, Mapping) else []
+
+
+def _earlier(fields: Mapping[str, JSON]) -> Mapping[str, JSON] | None:
+    """The earlier log, and the entry of it, that a carried stop came from."""
+    detail = fields["detail"]
+    stopped = detail.get("stopped") if isinstance(detail, Mapping) else None
+    return stopped if isinstance(stopped, Mapping) else None
 
 
 def _names(value: JSON) -> list[JSON]:

@@ -44,7 +44,7 @@ from whoisgate.stores import shred
 Progress = Callable[[int, int], None]
 
 ACTS: Final = frozenset({"approval", "authority", "erasure"})
-STOPPING: Final = frozenset({"barred", "revoked", "suspended"})
+STOPPING: Final = frozenset({"barred", "carried", "revoked", "suspended"})
 """Outcomes of what takes nobody's signature."""
 
 

@@ -109,14 +109,20 @@ def _key(database: sqlite3.Connection, leaf: Leaf, index: int) -> None:
 
 
 def _settle(database: sqlite3.Connection, shred_file: Path, recovery: int) -> None:
-    """Void the approvals, suspend all authorities, and erase again what was.
+    """Void approvals and proposals, suspend all authorities, and erase again what was.
 
-    Who was revoked or barred since the backup is lost with it.
+    A proposal may have been taken back. Who was revoked before the backup stays so; who was
+    revoked or barred since is lost with it.
 
     ``recovery`` is the number of the entry that will say so.
     """
     database.execute("UPDATE pending SET expires = 0 WHERE granted_by IS NOT NULL")
-    database.execute("UPDATE authority SET state = 'suspended', entry = ?", (recovery,))
+    database.execute("DELETE FROM proposal")
+    database.execute(
+        "UPDATE authority SET entry = ?,"
+        " state = CASE state WHEN 'revoked' THEN state ELSE 'suspended' END",
+        (recovery,),
+    )
     rows = database.execute("SELECT idx FROM vault").fetchall()
     erased = [idx for (idx,) in rows if shred.read(shred_file, idx) == bytes(SHRED_BYTES)]
     for idx in erased:

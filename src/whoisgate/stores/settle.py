@@ -17,6 +17,8 @@ from whoisgate import accounts
 from whoisgate.accounts import Settled
 from whoisgate.audit.draft import (
     Barred,
+    Carried,
+    CarriedStop,
     Confirmed,
     Done,
     Draft,
@@ -217,7 +219,7 @@ def _erased(erased: Erased, at: _At) -> list[Statement]:
     tables = ("vault", "pending", "obligation", "sealed")
     return [
         statement
-        for entry in erased.entries
+        for entry in dict.fromkeys(erased.entries)
         for statement in (
             ("INSERT INTO erased (idx, erased_by) VALUES (?, ?)", (entry, at.index)),
             *((f"DELETE FROM {table} WHERE idx = ?", (entry,)) for table in tables),  # noqa: S608  names of our own
@@ -368,3 +370,24 @@ def _lifted(lifted: Lifted, at: _At) -> list[Statement]:
     ).fetchone():
         raise UnknownEntry(f"expected an entry that stops somebody, got `{lifted.entry}`")
     return [("UPDATE stopped SET lifted_by = ? WHERE idx = ?", (at.index, lifted.entry))]
+
+
+@_settle.register
+def _carried(carried: Carried, at: _At) -> list[Statement]:
+    if at.index != 1:
+        raise UnknownEntry("expected a log that has just begun, to carry an earlier one over to")
+    return [
+        *((_LIST, (each.name, each.record, each.state, at.index)) for each in carried.authorities),
+        *((_BAR, (tag, at.index, True)) for tag in carried.barred),
+        *(("INSERT INTO stopped VALUES (?, ?, NULL)", (tag, at.index)) for tag in carried.stopped),
+        *((_NOTE, noted) for noted in carried.imported),
+    ]
+
+
+@_settle.register
+def _carried_stop(stop: CarriedStop, at: _At) -> list[Statement]:
+    if not at.database.execute(
+        "SELECT 1 FROM stopped WHERE requester = ? AND idx = 1 AND lifted_by IS NULL", (stop.tag,)
+    ).fetchone():
+        raise UnknownEntry("expected a stop that an earlier log handed on")
+    return [("UPDATE stopped SET idx = ? WHERE requester = ?", (at.index, stop.tag))]

@@ -60,13 +60,11 @@ from whoisgate.errors import (
 )
 from whoisgate.middle import Granted
 from whoisgate.stores import publish, recovery, shred, tables
+from whoisgate.stores.carry import NO_POLICY, Kept, kept
 from whoisgate.stores.crew import Crew
 from whoisgate.stores.sequencer import Ledger, Sequencer
 from whoisgate.stores.settle import ACTIVE
 from whoisgate.stores.signing import SigningKeys
-
-NO_POLICY: Final = "0" * 64
-"""The policy digest of the first entry, which no policy was in force for."""
 
 
 class Pending(NamedTuple):
@@ -171,15 +169,19 @@ class SQLiteLog:
         return future
 
     def granted(self, question: bytes) -> Granted | None:
-        """The unspent, unexpired approval of this question, if there is one."""
+        """The unspent, unexpired approval of this question, if there is one.
+
+        Of several the one of most elements, then the oldest: a sparing one hides no fuller one.
+        """
         tag, now = self._ledger.tags.tag("question", question), self._ledger.clock()
         with self._reading() as database:
-            row = database.execute(
+            rows = database.execute(
                 "SELECT idx, elements FROM pending WHERE question = ? AND used_by IS NULL"
-                " AND expires > ? ORDER BY idx LIMIT 1",
+                " AND expires > ? ORDER BY idx",
                 (tag, tables.to_us(now)),
-            ).fetchone()
-        return Granted(row[0], frozenset(map(element, row[1].split()))) if row else None
+            ).fetchall()
+        found = (Granted(entry, frozenset(map(element, names.split()))) for entry, names in rows)
+        return max(found, key=lambda granted: len(granted.elements), default=None)
 
     def close(self) -> None:
         """Append what is queued, publish, and release everything; later appends fail.
@@ -344,6 +346,15 @@ class SQLiteLog:
         with self._reading() as database:
             rows = database.execute("SELECT entry FROM barred WHERE barred ORDER BY entry")
             return [entry for (entry,) in rows]
+
+    def carries(self) -> Kept:
+        """What the log of another year is to begin with: see `carry`."""
+        with self._reading() as database:
+            database.execute("BEGIN")
+            try:
+                return kept(database)
+            finally:
+                database.execute("ROLLBACK")
 
     def listed(self, authority: str, requester: str) -> tuple[str, int]:
         """The record of an active authority, and its entry, for a `Requester.identity` of it.
