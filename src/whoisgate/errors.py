@@ -417,6 +417,12 @@ class DiskFull(LogUnavailable):
     code = "WG516"
 
 
+class FilesSpent(LogUnavailable):
+    """Too many open files for an entry, of which nothing was kept; the log goes on by itself."""
+
+    code = "WG518"
+
+
 class StaleLog(OperatorError):
     """The database is older than, or differs from, what was already published."""
 
@@ -444,7 +450,7 @@ class MalformedAuthority(OperatorError):
 class DirectoryChanged(OperatorError):
     """The directory of authorities changed while this change of it was being decided."""
 
-    code = "WG518"
+    code = "WG519"
 
 
 class FormatTooNew(OperatorError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from whoisgate import app
-from whoisgate.config import ClientSettings
+from whoisgate.config import ClientSettings, Config
 from whoisgate.errors import LogUnavailable, MalformedConfig, WhoisgateError
 from whoisgate.gate import AsyncSource, Source
 from whoisgate.identity.authenticator import Authenticator
@@ -18,6 +18,7 @@ from whoisgate.identity.directory import Directory
 from whoisgate.identity.dpop import Proofs
 from whoisgate.identity.published import Fetch, Published
 from whoisgate.identity.sessions import Registration, Sessions
+from whoisgate.servers.descriptors import afforded
 from whoisgate.servers.rdap import application
 from whoisgate.servers.run import serve as run
 from whoisgate.servers.sessions import CALLBACK
@@ -56,11 +57,14 @@ def serve(
     """
     config = folder.config
     gate = app.open_async(folder.path, source=source, allow_draft=allow_draft)
-    settings = ServerSettings(
-        folder.settings().rdap,
-        config.rdap.trusted_proxies,
-        default_issuer=config.directory.default_issuer,
-        hosts=config.rdap.hosts,
+    settings = afforded(
+        ServerSettings(
+            folder.settings().rdap,
+            config.rdap.trusted_proxies,
+            default_issuer=config.directory.default_issuer,
+            hosts=config.rdap.hosts,
+        ),
+        _upstream(config),
     )
     visitors = Visitors(settings, config.rdap.public_per_minute, app.utc_now, app.entropy)
     with folder.opened() as log:
@@ -134,6 +138,12 @@ class KeptDirectory:
                 await asyncio.to_thread(self.read)
             except WhoisgateError as error:
                 _LOG.error("%s %s", error.code, error)
+
+
+def _upstream(config: Config) -> int:
+    """How many connections to upstream servers there may be, a server's RDAP and WHOIS apart."""
+    servers = config.upstream.server if config.upstream else ()
+    return sum(2 * server.in_flight for server in servers)
 
 
 def _fetcher(folder: app.Folder) -> Fetch:

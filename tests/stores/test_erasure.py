@@ -101,7 +101,8 @@ def test_finishes_what_a_killed_process_began(home):
     log.append(erasure(home, receipt.index)).result()
     log.close()
     assert shred.read(slots, receipt.index) == bytes(32)
-    shred.write(slots, receipt.index, [secret])  # as if the process had died before
+    with shred.opened(slots) as handle:
+        shred.write(handle, receipt.index, [secret])  # as if the process had died before
     database = sqlite3.connect(home.path / "whoisgate.db")
     database.execute("UPDATE erased SET shredded = 0")
     database.commit()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import shutil
 import sqlite3
 import threading
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from whoisgate.errors import DiskFull, FormatTooNew, LogUnavailable, StaleLog
+from whoisgate.errors import DiskFull, FilesSpent, FormatTooNew, LogUnavailable, StaleLog
 from whoisgate.stores.sequencer import BUSY_AGAIN_S
 from whoisgate.stores.sqlite import SQLiteLog
 from whoisgate.stores.tables import SCHEMA_VERSION
@@ -129,6 +130,123 @@ def test_goes_on_after_a_write_without_room_and_never_after_such_a_sync(
     after = log.append(home.disclosure())
     assert (after.exception() is None) is (call == "pwrite")
     assert home.check([]) == (3 if call == "pwrite" else 2)
+
+
+def files_spent(code):
+    """An ``os.open`` that has no file left."""
+
+    def spent(*_):
+        raise OSError(code, os.strerror(code))
+
+    return spent
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+def test_goes_on_after_a_file_could_not_be_opened(home, log, code, monkeypatch):
+    log.append(home.disclosure()).result()
+    with monkeypatch.context() as patched:
+        patched.setattr("whoisgate.stores.shred.os.open", files_spent(code))
+        for _ in range(2):
+            with pytest.raises(FilesSpent):
+                log.append(home.disclosure()).result()
+    assert log.append(home.disclosure()).result().index == 2
+    assert home.check([]) == 3
+    assert FilesSpent.code == "WG518"
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fsync", "close"])
+def test_stops_when_files_are_said_to_be_spent_once_one_is_open(home, log, call, monkeypatch):
+    log.append(home.disclosure()).result()
+    close = os.close
+
+    def failing(handle, *_):
+        if call == "close":
+            close(handle)
+        files_spent(errno.EMFILE)()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"whoisgate.stores.shred.os.{call}", failing)
+        with pytest.raises(LogUnavailable, match="the log stopped"):
+            log.append(home.disclosure()).result()
+    with pytest.raises(LogUnavailable, match="the log stopped"):
+        log.append(home.disclosure()).result()
+    assert home.check([]) == 2
+
+
+@pytest.mark.parametrize("at", ["BEGIN IMMEDIATE", "INSERT INTO entry", "COMMIT", "ROLLBACK"])
+def test_stops_when_sqlite_can_open_no_file(home, log, at, monkeypatch):
+    log.close()
+    opened = SQLiteLog._open
+    if at == "ROLLBACK":
+        monkeypatch.setattr("whoisgate.stores.shred.os.open", files_spent(errno.EMFILE))
+    monkeypatch.setattr(SQLiteLog, "_open", lambda self: Told(opened(self), [], at))
+    later = home.log()
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="the log stopped"):
+            later.append(home.disclosure()).result()
+    monkeypatch.undo()
+    later.close()
+    assert home.check([]) == 1
+
+
+def test_writes_nothing_of_a_batch_before_the_file_is_open(home, log, monkeypatch):
+    log.close()
+    opened, told = SQLiteLog._open, []
+    monkeypatch.setattr(SQLiteLog, "_open", lambda self: Told(opened(self), told))
+    later = home.log()
+    later.append(home.disclosure()).result()
+    assert "INSERT INTO entry (idx, leaf) VALUES (?, ?)" in told
+    with monkeypatch.context() as patched:
+        patched.setattr("whoisgate.stores.shred.os.open", files_spent(errno.EMFILE))
+        told.clear()
+        with pytest.raises(FilesSpent):
+            later.append(home.disclosure()).result()
+    assert told == ["BEGIN IMMEDIATE", "ROLLBACK"]
+
+
+def test_goes_on_after_the_process_had_every_file_open_that_it_may(home, log, monkeypatch):
+    log.close()
+    monkeypatch.setattr("whoisgate.stores.crew.PUBLISH_AFTER_S", 60)  # it opens and closes files
+    later = home.log()
+    later.append(home.disclosure()).result()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    last = os.open(os.devnull, os.O_RDONLY)
+    try:
+        # Each number below the last one is taken.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last + 1, limits[1]))
+        for _ in range(3):
+            with pytest.raises(FilesSpent):
+                later.append(home.disclosure()).result()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        os.close(last)
+    assert later.append(home.disclosure()).result().index == 2
+    later.close()
+    assert home.check([]) == 3
+
+
+class Told:
+    """A connection that keeps what it was told, and says that a file cannot be opened ``at`` it."""
+
+    def __init__(self, database, told, at=None):
+        self._database, self._told, self._at = database, told, at
+
+    def __getattr__(self, name):
+        return getattr(self._database, name)
+
+    def execute(self, statement, *values):
+        return self._do(self._database.execute, statement, values)
+
+    def executemany(self, statement, *values):
+        return self._do(self._database.executemany, statement, values)
+
+    def _do(self, work, statement, values):
+        self._told.append(statement)
+        if self._at and statement.startswith(self._at):
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+        return work(statement, *values)
 
 
 class UntilCommit:

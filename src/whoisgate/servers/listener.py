@@ -1,8 +1,8 @@
 """The HTTP protocol of uvicorn with bounds that it leaves to others.
 
 A request's head must arrive within a deadline and within 32 KiB; bodies are never read, so they
-count as well. Connections are bounded in all and per network; an answer that nobody reads is
-dropped.
+count as well. Connections are bounded in all and per network, with TLS from before the handshake;
+an answer that nobody reads is dropped.
 """
 
 from __future__ import annotations
@@ -31,22 +31,31 @@ class BoundedProtocol(HttpToolsProtocol):
     _received = 0
     _certificates: tuple[bytes, ...] = ()
 
+    def take(self, host: str) -> bool:
+        """Take a place for ``host``, unless one is held; whether there is one."""
+        if self._place is None:
+            self._place = self.places.take(host)
+        return self._place is not None
+
+    def leave(self) -> None:
+        """Give the place back, if one is held."""
+        if self._place is not None:
+            self.places.leave(self._place)
+            self._place = None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a place, or close."""
+        """Take a place, unless `Door` has, or close."""
         super().connection_made(transport)
         self._certificates = presented(transport.get_extra_info("ssl_object"))
-        self._place = self.places.take(self.client[0] if self.client else "")
-        if self._place is None:
-            transport.abort()
-        else:
+        if self.take(self.client[0] if self.client else ""):
             self._arm(self.settings.request_s)
+        else:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
         self._disarm()
-        if self._place is not None:
-            self.places.leave(self._place)
-            self._place = None
+        self.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -15,8 +15,9 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 import uvloop
@@ -25,8 +26,9 @@ from starlette.types import ASGIApp
 from whoisgate.errors import MissingKey, PolicyError, PortTaken, WhoisgateError
 from whoisgate.gate import AsyncGate
 from whoisgate.middle import Settings
+from whoisgate.servers.door import Door
 from whoisgate.servers.faults import code
-from whoisgate.servers.listener import bounded_protocol
+from whoisgate.servers.listener import BoundedProtocol, bounded_protocol
 from whoisgate.servers.settings import ServerSettings
 from whoisgate.servers.tls import ServerContext
 from whoisgate.servers.whois import BACKLOG, WhoisServer
@@ -39,14 +41,21 @@ _LOG = logging.getLogger("whoisgate")
 
 
 class _HTTPServer(uvicorn.Server):
-    """uvicorn's server that says when it accepts, and leaves signals to `run`."""
+    """uvicorn's server that says when it accepts, TLS by a `Door`; leaves signals to `run`."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.accepting = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        context, bound = self.config.ssl, sockets or []
+        await super().startup([] if context else bound)
+        if context:
+            kind = cast("type[BoundedProtocol]", self.config.http_protocol_class)
+            make = partial(kind, self.config, self.server_state, self.lifespan.state)
+            doors = [Door(each, context, kind.settings.request_s, make) for each in bound]
+            # uvicorn closes them, and waits for them, when it shuts down.
+            self.servers = cast("list[asyncio.Server]", doors)
         self.accepting.set()
 
     @contextlib.contextmanager

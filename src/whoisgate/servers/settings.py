@@ -18,10 +18,12 @@ class ServerSettings:
     ``trusted_proxies`` are addresses or networks whose ``X-Forwarded-Proto``, ``X-Forwarded-For``
     and ``Client-Cert`` are believed.
     ``connections`` bounds each server's open connections, ``connections_each`` those of one IPv4
-    address or IPv6 /64 (loopback and trusted proxies speak for many and are exempt there).
-    ``request_s`` is the time to send a request line and head, ``drain_s`` the time to read an
-    answer, and the time in which the servers finish when stopped. ``default_issuer`` is the
-    identity provider that clients are told to use; without it the only one, if there is only one.
+    address or IPv6 /64 (loopback and trusted proxies speak for many and are exempt there); a
+    connection counts from when it is accepted, before TLS.
+    ``request_s`` is the time to send a request line and head, and before that the time for a TLS
+    handshake; ``drain_s`` the time to read an answer, and the time in which the servers finish when
+    stopped. ``default_issuer`` is the identity provider that clients are told to use; without it
+    the only one, if there is only one.
     ``hosts`` are answered for beside the base URL's, with a port of their own or with that one's.
     Raises `MalformedConfig`.
     """

@@ -7,9 +7,12 @@ only after its commit the checkpoint's signature and the receipts.
 
 Rules: a draft that must not be logged fails alone and leaves nothing. When a write or commit
 fails, nobody can say what is on the disk: `Doubtful`, and this sequencer is never used again.
-Only a full disk is told apart (`DiskFull`, and the next batch tries again). There a write was
+Two failures are told apart, and the next batch tries again. On a full disk (`DiskFull`) a write was
 refused, the frame that commits is the last that SQLite writes, and the transaction is rolled back:
 nothing of the batch can come to be. It is never said of a sync, which may have lost earlier bytes.
+With too many open files (`FilesSpent`) the shred file could not be opened, which comes before
+anything of the batch is written, and the transaction is rolled back: there is nothing of it at all.
+It is never said of a file that SQLite opens, which it may do amid its writes.
 """
 
 from __future__ import annotations
@@ -42,7 +45,14 @@ from whoisgate.audit.receipt import Receipt
 from whoisgate.audit.tree import Grown, grow
 from whoisgate.audit.verify import leaf_hash
 from whoisgate.budgets import Quota
-from whoisgate.errors import ClockBehind, DiskFull, LogUnavailable, MissingKey, WhoisgateError
+from whoisgate.errors import (
+    ClockBehind,
+    DiskFull,
+    FilesSpent,
+    LogUnavailable,
+    MissingKey,
+    WhoisgateError,
+)
 from whoisgate.stores import shred, tables
 from whoisgate.stores.book import Rows
 from whoisgate.stores.publish import Published
@@ -127,13 +137,15 @@ class Sequencer:
     def commit(self, drafts: Sequence[Draft]) -> list[Receipt | Exception]:
         """Per draft a receipt, or the reason why it alone is not logged; in order.
 
-        Raises `LogUnavailable`, `ClockBehind`, `MissingKey` or `DiskFull` when none of them is;
-        after `Doubtful` never again.
+        Raises `LogUnavailable`, `ClockBehind`, `MissingKey`, `DiskFull` or `FilesSpent` when none
+        of them is; after `Doubtful` never again.
         """
         self._begin()
         try:
-            batch = self._gather(drafts)
-            grown = self._write(batch) if batch.lines else None
+            # INVARIANT: opened first and closed before the commit. See `FilesSpent` above.
+            with shred.opened(self._ledger.shred) as slots:
+                batch = self._gather(drafts)
+                grown = self._write(batch, slots) if batch.lines else None
             # After the writes, which may change the keys; nothing is logged that cannot be signed.
             signer = self._ledger.keys.current(self._database)
             self._database.execute("COMMIT")
@@ -142,8 +154,11 @@ class Sequencer:
             raise
         except Exception as error:
             self._roll_back()
-            if _no_room(error) and not self._database.in_transaction:
-                raise DiskFull("no room for the log: nothing was logged; free space") from None
+            if not self._database.in_transaction:
+                if _no_room(error):
+                    raise DiskFull("no room for the log: nothing was logged; free space") from None
+                if isinstance(error, FilesSpent):
+                    raise
             raise Doubtful(
                 f"the log stopped: a write failed with `{error}`; {tables.MEND}"
             ) from error
@@ -233,11 +248,11 @@ class Sequencer:
             return self._epoch
         return _Epoch(name, self._ledger.entropy(KEY_BYTES))
 
-    def _write(self, batch: _Batch) -> Grown:
+    def _write(self, batch: _Batch, slots: int) -> Grown:
         ledger, database, lines = self._ledger, self._database, batch.lines
         first = batch.head.edge.size
         grown = grow(batch.head.edge, [leaf_hash(line.sealed.leaf) for line in lines])
-        shred.write(ledger.shred, first, [line.shred for line in lines])
+        shred.write(slots, first, [line.shred for line in lines])
         if batch.epoch is not self._epoch:
             database.executemany(
                 "INSERT INTO epoch (id, recipient, wrapped) VALUES (?, ?, ?)",

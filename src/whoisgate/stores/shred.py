@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from whoisgate.audit.envelope import SHRED_BYTES
-from whoisgate.errors import DiskFull
+from whoisgate.errors import DiskFull, FilesSpent
+
+_SPENT = (errno.EMFILE, errno.ENFILE)
 
 
 def create(path: Path) -> None:
@@ -22,24 +24,32 @@ def create(path: Path) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-def write(path: Path, first: int, secrets: Sequence[bytes]) -> None:
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """The file, to `write` to. Raises `FilesSpent` or `OSError`.
+
+    `FilesSpent` is for this call alone: who makes it before all else has written nothing.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in _SPENT:
+            raise FilesSpent("too many open files: nothing was logged") from None
+        raise
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def write(handle: int, first: int, secrets: Sequence[bytes]) -> None:
     """Fill consecutive slots from ``first``; durable on return. Raises `DiskFull` or `OSError`.
 
     `DiskFull` is for a write alone: an ``fsync`` without room may have lost what it was to keep.
     The caller holds the log's write lock.
     """
-    with _durable(path) as handle:
-        _fill(handle, first, b"".join(secrets))
-
-
-@contextmanager
-def _durable(path: Path) -> Iterator[int]:
-    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        yield handle
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    _fill(handle, first, b"".join(secrets))
+    os.fsync(handle)
 
 
 def _fill(handle: int, first: int, content: bytes) -> None:
@@ -55,10 +65,14 @@ def _fill(handle: int, first: int, content: bytes) -> None:
 
 
 def erase(path: Path, entries: Iterable[int]) -> None:
-    """Overwrite the slots of these entries with zeros; durable on return. Raises `OSError`."""
-    with _durable(path) as handle:
+    """Overwrite the slots of these entries with zeros; durable on return.
+
+    Raises `OSError`, `DiskFull` or `FilesSpent`.
+    """
+    with opened(path) as handle:
         for entry in entries:
             _fill(handle, entry, bytes(SHRED_BYTES))
+        os.fsync(handle)
 
 
 def standing(path: Path, entries: Sequence[int]) -> list[int]:

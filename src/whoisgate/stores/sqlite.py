@@ -151,9 +151,9 @@ class SQLiteLog:
     def append(self, draft: Draft) -> Future[Receipt]:
         """Queue ``draft``; the future resolves after commit and signature. Never blocks on disk.
 
-        Its exception is `LogUnavailable` (also `ClockBehind`, `DiskFull`), `StaleLog`, or what
-        forbids this draft: `ApprovalSpent`, `BudgetSpent`, `ReleaseHeld`, `CredentialRefused`,
-        `UnknownEntry`;
+        Its exception is `LogUnavailable` (also `ClockBehind`, `DiskFull`, `FilesSpent`),
+        `StaleLog`, or what forbids this draft: `ApprovalSpent`, `BudgetSpent`, `ReleaseHeld`,
+        `CredentialRefused`, `UnknownEntry`;
         `ValueError` or `TypeError` if an entry cannot hold it. Callbacks of the future must not
         wait for the log.
         """
