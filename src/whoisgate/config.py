@@ -132,6 +132,7 @@ class RDAPSettings(_Table):
     ``public_per_minute`` bounds the public look-ups of one IPv4 address or IPv6 /64, port 43
     included, in each process; 0 is no bound. A request must be for the host of ``base_url``, for
     the address that is listened on, or for one of ``hosts``: HOST with its port, or HOST:PORT.
+    Without ``tls_certificate`` and ``tls_key`` (both, or neither) it is clear text.
     """
 
     listen: str = "127.0.0.1:8043"
@@ -143,6 +144,12 @@ class RDAPSettings(_Table):
     trusted_proxies: tuple[str, ...] = ()
     public_per_minute: int = Field(600, ge=0)
     hosts: tuple[HostText, ...] = ()
+
+    @model_validator(mode="after")
+    def _whole(self) -> RDAPSettings:
+        if (self.tls_key is None) != (self.tls_certificate is None):
+            raise ValueError("expected `tls_certificate` and `tls_key` together")
+        return self
 
 
 class WhoisSettings(_Table):
