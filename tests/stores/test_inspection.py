@@ -105,6 +105,13 @@ def test_tells_a_stranger_that_nothing_is_for_that_key(filled):
     assert failure(filled, key=stranger) == ("WG424", 4)
 
 
+def test_wants_the_shred_file_to_open_envelopes_with(filled):
+    (filled.path / "shred.slots").rename(filled.path / "elsewhere")
+    with pytest.raises(MissingKey, match=r"expected a readable `.*/shred.slots`: FileNotFound"):
+        inspected(filled, key=filled.operator)
+    assert inspected(filled).envelopes == 7
+
+
 AUDITOR = X25519PrivateKey.from_private_bytes(b"\x66" * 32)
 UNWRAP = (
     "DELETE FROM epoch WHERE recipient = 'auditor-2'"

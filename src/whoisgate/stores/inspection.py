@@ -178,7 +178,7 @@ class _Vault:
             return
         self.first = index if self.first is None else self.first
         digests, nonce = entry[1].decode(), unb64url(entry[5].decode())
-        secret = shred.read(self.recipient.shred, index)
+        secret = self._secret(index)
         try:
             keys = entry_keys(key, secret, nonce)
             fields, _ = open_with_keys(envelope, nonce, keys)
@@ -190,6 +190,13 @@ class _Vault:
         self.opened += 1
         self._note(index, fields)
         self._attribute(index, fields)
+
+    def _secret(self, index: int) -> bytes:
+        try:
+            return shred.read(self.recipient.shred, index)
+        except OSError as error:
+            file = self.recipient.shred
+            raise MissingKey(f"expected a readable `{file}`: {type(error).__name__}") from None
 
     def _close(self, index: int, *, erasure: bool) -> None:
         """Pass over an envelope that was not wrapped for this recipient.
@@ -298,7 +305,7 @@ def inspect(
     """Check every row of a log's database, and that the signed ``note`` is over its beginning.
 
     Raises `VerificationFailed` naming the first bad entry, `MissingKey` for a key that nothing was
-    wrapped for, and `sqlite3.Error` for no database.
+    wrapped for and for no shred file, and `sqlite3.Error` for no database.
     """
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as opened:
         opened.text_factory = _text
