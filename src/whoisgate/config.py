@@ -14,10 +14,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from whoisgate.elements import ELEMENTS
 from whoisgate.errors import FormatTooNew, MalformedConfig
 from whoisgate.queries import LegalBasis, Limits
+
+_UNSAID = frozenset({"dsn", "issuers", "keys", "pinned", "sha256", "signers"})
+"""Members of configuration and authorities whose values no message repeats: keys, passwords."""
+
+_SHOWN = 60
+"""Characters of a value that a message repeats."""
 
 FOLDER_FORMAT = 4
 """The format number of the folder that `init` makes; newer code migrates it, older refuses."""
@@ -494,7 +501,24 @@ def read_config(path: Path) -> Config:
     try:
         return Config.model_validate(tables)
     except ValidationError as error:
-        places = "; ".join(
-            f"`{'.'.join(map(str, e['loc']))}`: {e['msg'].lower()}" for e in error.errors()
-        )
-        raise MalformedConfig(f"`{path}`: {places}") from None
+        raise MalformedConfig(f"`{path}`: {places(error)}") from None
+
+
+def places(error: ValidationError) -> str:
+    """Every place that is wrong, what is expected there, and what came where that is safe to say.
+
+    Nothing that may be a key or a password is told, nor what an unknown key holds.
+    """
+    return "; ".join(map(_place, error.errors()))
+
+
+def _place(error: ErrorDetails) -> str:
+    at, said, got = error["loc"], error["msg"], error["input"]
+    said = said.removeprefix("Value error, ")
+    where = f"`{'.'.join(map(str, at))}`: " if at else ""
+    plain = isinstance(got, str | int | float) and error["type"] != "extra_forbidden"
+    if not plain or not _UNSAID.isdisjoint(at) or f"'{got}'" in said:
+        return f"{where}{said[:1].lower()}{said[1:]}"
+    short = len(str(got)) <= _SHOWN and str(got).isprintable()
+    came = f"`{got}`" if short else f"{len(str(got))} characters"
+    return f"{where}{said[:1].lower()}{said[1:]}, got {came}"
