@@ -9,10 +9,11 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -34,7 +35,7 @@ from whoisgate.audit.draft import JSON, Draft
 from whoisgate.audit.note import Signer
 from whoisgate.audit.receipt import Receipt
 from whoisgate.conduct import Thresholds
-from whoisgate.config import FOLDER_FORMAT, Config, read_config
+from whoisgate.config import FOLDER_FORMAT, Config, checked_host, parse_config, read_config
 from whoisgate.elements import element
 from whoisgate.entries import Allowance
 from whoisgate.errors import (
@@ -42,6 +43,7 @@ from whoisgate.errors import (
     FolderExists,
     MalformedConfig,
     MissingKey,
+    OperatorError,
     ReplacementMissing,
 )
 from whoisgate.formats import rdap
@@ -374,7 +376,8 @@ def init(
     its keys are taken over, but for those that sign the log, and its host. ``operator`` is the
     operator's public key, whose private half then never is on this machine; else a pair is made,
     under the passphrase if there is one. ``web_form`` is the address that stands in for e-mail;
-    ``tables`` is more TOML. Raises `FolderExists` where anything stands.
+    ``tables`` is more TOML. Raises `FolderExists` where anything stands, and `MalformedConfig`,
+    `MissingKey` or `OperatorError`; then nothing is made.
     """
     year, earlier = str(utc_now().year), Folder.at(after) if after else None
     if earlier is not None:
@@ -385,29 +388,70 @@ def init(
     recipients |= {f"auditor-{n}": read_recipient(a) for n, a in enumerate(auditors, 1)}
     if operator is not None:
         recipients["operator"] = read_recipient(operator)
+    if earlier is None:
+        _check_host(host)
+    origin = f"{host}/log/{year}"
+    text = _text(base_url, origin, web_form) + tables
+    parse_config(text, path / "whoisgate.toml")
+    with _claimed(path) as keys:
+        (path / "log").mkdir()
+        if "operator" not in recipients:
+            recipients["operator"] = _new_operator(keys, operator_passphrase)
+        _fill_keys(keys, Signer.generate(origin, entropy), recipients, earlier)
+        (path / "whoisgate.toml").write_text(text, encoding="utf-8")
+        _sync_all(path)
+        folder = Folder.at(path)
+        folder.log(create=True, after=_ended(earlier) if earlier else None).close()
+    return folder
+
+
+def _check_host(name: str) -> None:
+    try:
+        checked_host(name)
+    except ValueError as error:
+        raise MalformedConfig(f"host: {error}, got `{name}`") from None
+
+
+def _text(base_url: str, origin: str, web_form: str | None) -> str:
+    """The configuration of a new gate."""
+    return _TOML.format(
+        format=FOLDER_FORMAT,
+        base_url=base_url,
+        origin=origin,
+        replace=_REPLACE.format(web_form=json.dumps(web_form)) if web_form else _NO_REPLACE,
+    )
+
+
+def _check_vacant(path: Path) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FolderExists(f"expected nothing at `{path}`; init never overwrites")
-    keys = path / "keys"
-    keys.mkdir(parents=True, mode=0o700)
-    (path / "log").mkdir()
-    origin = f"{host}/log/{year}"
-    if "operator" not in recipients:
-        recipients["operator"] = _new_operator(keys, operator_passphrase)
-    _fill_keys(keys, Signer.generate(origin, entropy), recipients, earlier)
-    (path / "whoisgate.toml").write_text(
-        _TOML.format(
-            format=FOLDER_FORMAT,
-            base_url=base_url,
-            origin=origin,
-            replace=_REPLACE.format(web_form=json.dumps(web_form)) if web_form else _NO_REPLACE,
-        )
-        + tables,
-        encoding="utf-8",
-    )
-    _sync_all(path)
-    folder = Folder.at(path)
-    folder.log(create=True, after=_ended(earlier) if earlier else None).close()
-    return folder
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[Path]:
+    """Makes ``path`` with its ``keys``, and takes all of it away again if what follows fails.
+
+    Raises `FolderExists` where anything stands, and `OperatorError` for what cannot be written.
+    """
+    keys, made = path / "keys", list[Path]()
+    try:
+        _check_vacant(path)
+        made += [each for each in (path, *path.parents) if not each.exists()]
+        keys.mkdir(parents=True, mode=0o700)  # fails for the second of two at once
+        try:
+            yield keys
+        except BaseException:
+            for each in path.iterdir():
+                shutil.rmtree(each) if each.is_dir() else each.unlink()
+            raise
+    except BaseException as error:
+        for each in made:
+            with suppress(OSError):
+                each.rmdir()
+        if isinstance(error, OSError):
+            reason = (error.strerror or type(error).__name__).lower()
+            raise OperatorError(f"`{path}` cannot be written: {reason}") from None
+        raise
 
 
 def _new_operator(keys: Path, passphrase: bytes | None) -> X25519PublicKey:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -34,10 +35,19 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _slash(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
+def _web(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not url.isprintable() or " " in url:
         raise ValueError("expected an http or https URL")
-    return url if url.endswith("/") else url + "/"
+    return url
+
+
+def _slash(url: str) -> str:
+    return _web(url) if url.endswith("/") else _web(url) + "/"
 
 
 def _network(text: str) -> str:
@@ -57,7 +67,8 @@ def _query(template: str) -> str:
     return template
 
 
-def _host(text: str) -> str:
+def checked_host(text: str) -> str:
+    """A host, with a port or without; raises ValueError."""
     if not re.fullmatch(r"([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?", text, re.ASCII):
         raise ValueError("expected a host in lower case, as in `rdap.example` or `gate:8043`")
     return text
@@ -81,7 +92,7 @@ HttpsURL = Annotated[str, AfterValidator(_https)]
 IssuerURL = Annotated[str, AfterValidator(_https)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
-HostText = Annotated[str, AfterValidator(_host)]
+HostText = Annotated[str, AfterValidator(checked_host)]
 QueryLine = Annotated[str, AfterValidator(_query)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
 
@@ -130,6 +141,11 @@ class ReplaceSettings(_Table):
                 (template or "").format(domain="example.com", role="registrant", token="t" * 24)
             except (KeyError, IndexError, ValueError, AttributeError):
                 raise ValueError("expected only {domain}, {role} and {token}") from None
+        if self.web_form:
+            try:
+                _web(self.web_form)
+            except ValueError as error:
+                raise ValueError(f"{error} as `web_form`, got `{self.web_form}`") from None
         return self
 
 
@@ -483,11 +499,18 @@ class Config(_Table):
 def read_config(path: Path) -> Config:
     """The checked configuration; raises `MalformedConfig` naming every place that is wrong."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise MalformedConfig(f"expected `{path}`; make it with `whoisgate init`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise MalformedConfig(f"`{path}` cannot be read: {type(error).__name__}") from None
+    return parse_config(text, path)
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """As `read_config`, of the text that stands or is to stand at ``path``."""
+    try:
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise MalformedConfig(f"`{path}` is no TOML: {error}") from None
     if "issuer" in tables:

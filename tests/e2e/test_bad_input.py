@@ -1,5 +1,6 @@
 """Bad input ends in its own number, in the form of its exit, and releases or loses nothing."""
 
+import errno
 import json
 import socket
 from pathlib import Path
@@ -8,8 +9,9 @@ import httpx2
 import pytest
 
 import whoisgate
+from whoisgate import app
 from whoisgate.config import FOLDER_FORMAT
-from whoisgate.errors import DraftPolicy
+from whoisgate.errors import DraftPolicy, MalformedConfig, OperatorError
 
 HTTP = [
     ("domain/not_a..name", {}, 400, "WG101"),
@@ -162,6 +164,82 @@ def test_init_refuses_to_overwrite(folder, run):
     assert sorted(folder.rglob("*")) == before
 
 
+FORM = "https://registrar.example/contact?domain={domain}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--host", "a b"], "WG501: host: expected a host in lower case"),
+        (["--host", "x/y"], "WG501: host: expected a host in lower case"),
+        (["--host", "x+y"], "WG501: host: expected a host in lower case"),
+        (["--host", ""], "WG501: host: expected a host in lower case"),
+        (["--web-form", "contact"], "`replace`: expected an http or https URL as `web_form`, got"),
+        (["--web-form", "https://x.example/{name}"], "expected only {domain}, {role} and {token}"),
+        (["--base-url", "rdap.example"], "`gate.base_url`: expected an http or https URL, got"),
+        (["--base-url", "https:///"], "`gate.base_url`: expected an http or https URL, got"),
+        (["--base-url", 'https://x/"'], "WG501: "),
+        (["--operator", "no.pem"], "WG502: expected an X25519 PEM in `no.pem`"),
+        (["--after", "nowhere"], "WG501: expected `nowhere/whoisgate.toml`"),
+    ],
+)
+def test_init_checks_everything_before_it_writes(tmp_path, run, arguments, said):
+    folder = tmp_path / "new" / "gate"
+    done = run("init", folder, *arguments)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert said in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+    assert list(tmp_path.iterdir()) == []
+    assert run("init", folder, "--host", "rdap.example", "--web-form", FORM).returncode == 0
+
+
+def test_init_reads_its_configuration_before_it_makes_anything(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "_claimed", None)
+    with pytest.raises(MalformedConfig, match="web_form"):
+        whoisgate.init(tmp_path / "gate", web_form="contact")
+
+
+def test_init_leaves_nothing_where_it_cannot_write(tmp_path, run):
+    (tmp_path / "file").write_text("")
+    done = run("init", tmp_path / "file" / "gate")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"whoisgate: WG500: `")
+    assert done.stderr.endswith(b"/file/gate` cannot be written: not a directory\n")
+
+
+def test_init_takes_back_what_it_made(tmp_path, monkeypatch):
+    """Whatever fails midway: the folder, and those above it that were not there."""
+    (tmp_path / "there").mkdir()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(app, "_sync_all", full)
+        for path in (tmp_path / "new" / "er" / "gate", tmp_path / "there"):
+            with pytest.raises(OperatorError, match="cannot be written: no space left"):
+                whoisgate.init(path)
+    assert [p.name for p in tmp_path.rglob("*")] == ["there"]
+    assert whoisgate.init(tmp_path / "new" / "er" / "gate").path.is_dir()
+
+
+def test_of_two_inits_at_once_one_makes_the_folder(tmp_path, monkeypatch):
+    """The second fails at what the first has made, and takes nothing of it away."""
+    mkdir = Path.mkdir
+
+    def late(self, *given, **more):
+        if self.name == "keys":
+            monkeypatch.undo()
+            whoisgate.init(tmp_path / "gate")
+        mkdir(self, *given, **more)
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    with pytest.raises(OperatorError, match="exists"):
+        whoisgate.init(tmp_path / "gate")
+    assert app.Folder.at(tmp_path / "gate").recipients()
+    assert (tmp_path / "gate" / "whoisgate.db").exists()
+
+
 def test_redact_answers_every_line_whatever_it_is(run):
     lines = [
         b'{"id": "a", "domain": "x.example", "format": "rdap", "raw": "{}"}',
@@ -189,6 +267,7 @@ def test_redact_answers_every_line_whatever_it_is(run):
         (["."], b"'.' is a directory"),
         (["--web-form", "https://x.example/{name}"], b"expected only {domain}, {role} and {token}"),
         (["--web-form", "{"], b"expected only {domain}, {role} and {token}"),
+        (["--web-form", "contact"], b"expected an http or https URL as `web_form`, got `contact`"),
         (["--web-form", ""], b"expected an address"),
         (["--from", "pdf"], b"'auto', 'rdap', 'whois'"),
     ],
