@@ -50,6 +50,7 @@ from whoisgate.formats import rdap
 from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source, Vouch
 from whoisgate.middle import Settings
 from whoisgate.policy.decide import edition
+from whoisgate.policy.findings import nearest, quoted
 from whoisgate.policy.load import load, load_named
 from whoisgate.policy.model import Policy
 from whoisgate.queries import Standing
@@ -337,8 +338,21 @@ def _checked(folder: Folder, *, allow_draft: bool) -> Settings:
     settings = folder.settings()
     if settings.policy.draft and not allow_draft:
         raise DraftPolicy(f"policy `{settings.policy.name}` is a draft: expected --allow-draft")
+    _check_switches(settings)
     edition(settings.policy, utc_now(), settings.switches)  # compiles, once and for all
     return settings
+
+
+def _check_switches(settings: Settings) -> None:
+    """A rule behind a switch that is misspelt would stay dormant, and nobody would know."""
+    policy = settings.policy
+    known = sorted({p.switch for r in policy.rules for p in r.in_force if p.switch})
+    for name in sorted(settings.switches.difference(known)):
+        hint = nearest(name, known) or "it has none" * (not known)
+        raise MalformedConfig(
+            f"`gate.switches`: policy `{policy.name}` has no switch {quoted(name)}"
+            + (f": {hint}" if hint else "")
+        )
 
 
 def record_policy(log: Log, policy: Policy) -> Receipt:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -97,6 +98,10 @@ def replace(folder: Path, old: str, new: str) -> None:
     config.write_text(text.replace(old, new))
 
 
+def misspell_switch(folder: Path) -> None:
+    replace(folder, 'policy = "icann-gtld"', 'policy = "icann-gtld"\nswitches = ["icann-urgent"]')
+
+
 def spoil_database(folder: Path) -> None:
     for file in folder.glob("whoisgate.db*"):
         file.unlink()
@@ -114,6 +119,7 @@ SPOILERS = {
         ),
         "WG305",
     ),
+    "a misspelt switch": (misspell_switch, "WG501"),
     "a missing key": (lambda f: (f / "keys" / "log.key").unlink(), "WG502"),
     "no web form": (lambda f: replace(f, "[replace]", "[replace_]"), "WG501"),
     "no replacement": (lambda f: replace(f, "\nweb_form =", "\n# web_form ="), "WG507"),
@@ -145,6 +151,19 @@ def test_a_draft_opens_only_for_who_asks_for_it(folder):
     name = (folder / "demo" / "domains.txt").read_text().split()[0]
     assert gate.ask(name).body
     gate.close()
+
+
+def test_no_switch_is_taken_that_the_policy_does_not_have(folder):
+    """A rule behind a misspelt one would stay dormant unseen, at the start and when read again."""
+    policy = app.Folder.at(folder)
+    misspell_switch(folder)
+    said = "has no switch `icann-urgent`: did you mean `icann-urgent-requests`?"
+    with pytest.raises(MalformedConfig, match=re.escape(said)):
+        whoisgate.open(folder)
+    with pytest.raises(MalformedConfig, match=re.escape(said)):
+        app.reread(folder, None, policy.settings())
+    replace(folder, '"icann-urgent"', '"icann-urgent-requests"')
+    whoisgate.open(folder).close()
 
 
 def test_serve_names_the_port_that_is_taken(folder, run):
