@@ -177,7 +177,7 @@ class Folder:
         files = [f for f in self._key_files(".key") if f.name.startswith("log")]
         if not files:
             raise MissingKey("expected `keys/log.key`")
-        return {file: Signer.from_pem(origin, read_key(file), secret) for file in files}
+        return {file: Signer.from_pem(origin, self._key(file.name), secret) for file in files}
 
     def add_signing_key(self) -> Signer:
         """A new signing key, durable in the folder and not yet in force."""
@@ -231,7 +231,7 @@ class Folder:
         elif keys.operator_command:
             pem = _told_by(keys.operator_command)
         else:
-            pem = read_key(self.path / "keys" / "operator.key")
+            pem = self._key("operator.key")
         try:
             key = load_pem_private_key(pem, self._secret_line(keys.operator_passphrase_file))
         except (ValueError, TypeError):
@@ -266,7 +266,7 @@ class Folder:
             raise MissingKey(f"expected hexadecimal text in `keys/{name}`") from None
 
     def _key(self, name: str) -> bytes:
-        return read_key(self.path / "keys" / name)
+        return read_key(self.path / "keys" / name, f"keys/{name}")
 
 
 def open(  # noqa: A001  the library's front door: `whoisgate.open`
@@ -529,14 +529,12 @@ def read_passphrase(file: Path | None) -> bytes | None:
     return read_key(file).rstrip(b"\n") if file else None
 
 
-def read_key(path: Path) -> bytes:
-    """What a key file holds; raises `MissingKey`."""
+def read_key(path: Path, shown: str | None = None) -> bytes:
+    """What a key file holds; raises `MissingKey` naming it as it is given, or as ``shown``."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MissingKey(
-            f"expected a readable `{path.parent.name}/{path.name}`: {type(error).__name__}"
-        ) from None
+        raise MissingKey(f"expected a readable `{shown or path}`: {type(error).__name__}") from None
 
 
 def _told_by(command: Sequence[str]) -> bytes:

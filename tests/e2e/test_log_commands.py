@@ -225,7 +225,11 @@ def test_needs_no_private_key_of_the_operator_here(tmp_path):
     gate = made(tmp_path / "gate", operator=tmp_path / "operator.pem")
     assert not (gate / "keys" / "operator.key").exists()
     (entry,) = ask(gate, "example.com")
-    assert "WG502" in run(gate, "log", "open", entry, *WHO, code=1)
+    said = run(gate, "log", "open", entry, *WHO, code=1)
+    assert "WG502: expected a readable `keys/operator.key`" in said
+    for given in ("no.pem", "no/such/key.pem", str(tmp_path / "no.pem")):
+        said = run(gate, "log", "open", entry, *WHO, "--key", given, code=1)
+        assert f"WG502: expected a readable `{given}`: FileNotFoundError" in said
     folder = app.Folder.at(gate)
     with folder.opened() as log:
         size = log.size()
