@@ -81,3 +81,12 @@ SECRET = "correct-horse"
 )
 def test_repeats_nothing_that_may_be_a_key_or_a_password(tmp_path, text):
     assert SECRET not in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("proxy", ["10.0.0.300", "proxy.example", "192.0.2.1/24", ""])
+def test_takes_addresses_and_networks_alone_for_proxies(tmp_path, proxy):
+    said = refused(tmp_path, f'[rdap]\ntrusted_proxies = ["192.0.2.1", "{proxy}"]')
+    assert "`rdap.trusted_proxies.1`: " in said
+    assert proxy in said
+    taken = read(tmp_path, '[rdap]\ntrusted_proxies = ["192.0.2.1", "fd00::/8"]').rdap
+    assert taken.trusted_proxies == ("192.0.2.1", "fd00::/8")

@@ -164,7 +164,7 @@ class RDAPSettings(_Table):
     icann_profile: bool = True
     tls_certificate: Path | None = None
     tls_key: Path | None = None
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: tuple[NetworkText, ...] = ()
     public_per_minute: int = Field(600, ge=0)
     hosts: tuple[HostText, ...] = ()
 
