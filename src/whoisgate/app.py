@@ -9,10 +9,11 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -34,7 +35,7 @@ from whoisgate.audit.draft import JSON, Draft
 from whoisgate.audit.note import Signer
 from whoisgate.audit.receipt import Receipt
 from whoisgate.conduct import Thresholds
-from whoisgate.config import FOLDER_FORMAT, Config, read_config
+from whoisgate.config import FOLDER_FORMAT, Config, checked_host, parse_config, read_config
 from whoisgate.elements import element
 from whoisgate.entries import Allowance
 from whoisgate.errors import (
@@ -42,12 +43,14 @@ from whoisgate.errors import (
     FolderExists,
     MalformedConfig,
     MissingKey,
+    OperatorError,
     ReplacementMissing,
 )
 from whoisgate.formats import rdap
 from whoisgate.gate import AsyncGate, AsyncSource, Gate, Log, Source, Vouch
 from whoisgate.middle import Settings
 from whoisgate.policy.decide import edition
+from whoisgate.policy.findings import nearest, quoted
 from whoisgate.policy.load import load, load_named
 from whoisgate.policy.model import Policy
 from whoisgate.queries import Standing
@@ -175,7 +178,7 @@ class Folder:
         files = [f for f in self._key_files(".key") if f.name.startswith("log")]
         if not files:
             raise MissingKey("expected `keys/log.key`")
-        return {file: Signer.from_pem(origin, read_key(file), secret) for file in files}
+        return {file: Signer.from_pem(origin, self._key(file.name), secret) for file in files}
 
     def add_signing_key(self) -> Signer:
         """A new signing key, durable in the folder and not yet in force."""
@@ -229,7 +232,7 @@ class Folder:
         elif keys.operator_command:
             pem = _told_by(keys.operator_command)
         else:
-            pem = read_key(self.path / "keys" / "operator.key")
+            pem = self._key("operator.key")
         try:
             key = load_pem_private_key(pem, self._secret_line(keys.operator_passphrase_file))
         except (ValueError, TypeError):
@@ -264,7 +267,7 @@ class Folder:
             raise MissingKey(f"expected hexadecimal text in `keys/{name}`") from None
 
     def _key(self, name: str) -> bytes:
-        return read_key(self.path / "keys" / name)
+        return read_key(self.path / "keys" / name, f"keys/{name}")
 
 
 def open(  # noqa: A001  the library's front door: `whoisgate.open`
@@ -336,8 +339,21 @@ def _checked(folder: Folder, *, allow_draft: bool) -> Settings:
     settings = folder.settings()
     if settings.policy.draft and not allow_draft:
         raise DraftPolicy(f"policy `{settings.policy.name}` is a draft: expected --allow-draft")
+    _check_switches(settings)
     edition(settings.policy, utc_now(), settings.switches)  # compiles, once and for all
     return settings
+
+
+def _check_switches(settings: Settings) -> None:
+    """A rule behind a switch that is misspelt would stay dormant, and nobody would know."""
+    policy = settings.policy
+    known = sorted({p.switch for r in policy.rules for p in r.in_force if p.switch})
+    for name in sorted(settings.switches.difference(known)):
+        hint = nearest(name, known) or "it has none" * (not known)
+        raise MalformedConfig(
+            f"`gate.switches`: policy `{policy.name}` has no switch {quoted(name)}"
+            + (f": {hint}" if hint else "")
+        )
 
 
 def record_policy(log: Log, policy: Policy) -> Receipt:
@@ -377,7 +393,8 @@ def init(
     Nothing may be appended to it meanwhile. ``operator`` is the
     operator's public key, whose private half then never is on this machine; else a pair is made,
     under the passphrase if there is one. ``web_form`` is the address that stands in for e-mail;
-    ``tables`` is more TOML. Raises `FolderExists` where anything stands.
+    ``tables`` is more TOML. Raises `FolderExists` where anything stands, and `MalformedConfig`,
+    `MissingKey` or `OperatorError`; then nothing is made.
     """
     year, earlier = str(utc_now().year), Folder.at(after) if after else None
     if earlier is not None:
@@ -389,29 +406,70 @@ def init(
     recipients |= {f"auditor-{n}": read_recipient(a) for n, a in enumerate(auditors, 1)}
     if operator is not None:
         recipients["operator"] = read_recipient(operator)
+    if earlier is None:
+        _check_host(host)
+    origin = f"{host}/log/{year}"
+    text = _text(base_url, origin, web_form) + tables
+    parse_config(text, path / "whoisgate.toml")
+    with _claimed(path) as keys:
+        (path / "log").mkdir()
+        if "operator" not in recipients:
+            recipients["operator"] = _new_operator(keys, operator_passphrase)
+        _fill_keys(keys, Signer.generate(origin, entropy), recipients, earlier)
+        (path / "whoisgate.toml").write_text(text, encoding="utf-8")
+        _sync_all(path)
+        folder = Folder.at(path)
+        _begin(folder, earlier)
+    return folder
+
+
+def _check_host(name: str) -> None:
+    try:
+        checked_host(name)
+    except ValueError as error:
+        raise MalformedConfig(f"host: {error}, got `{name}`") from None
+
+
+def _text(base_url: str, origin: str, web_form: str | None) -> str:
+    """The configuration of a new gate."""
+    return _TOML.format(
+        format=FOLDER_FORMAT,
+        base_url=base_url,
+        origin=origin,
+        replace=_REPLACE.format(web_form=json.dumps(web_form)) if web_form else _NO_REPLACE,
+    )
+
+
+def _check_vacant(path: Path) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FolderExists(f"expected nothing at `{path}`; init never overwrites")
-    keys = path / "keys"
-    keys.mkdir(parents=True, mode=0o700)
-    (path / "log").mkdir()
-    origin = f"{host}/log/{year}"
-    if "operator" not in recipients:
-        recipients["operator"] = _new_operator(keys, operator_passphrase)
-    _fill_keys(keys, Signer.generate(origin, entropy), recipients, earlier)
-    (path / "whoisgate.toml").write_text(
-        _TOML.format(
-            format=FOLDER_FORMAT,
-            base_url=base_url,
-            origin=origin,
-            replace=_REPLACE.format(web_form=json.dumps(web_form)) if web_form else _NO_REPLACE,
-        )
-        + tables,
-        encoding="utf-8",
-    )
-    _sync_all(path)
-    folder = Folder.at(path)
-    _begin(folder, earlier)
-    return folder
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[Path]:
+    """Makes ``path`` with its ``keys``, and takes all of it away again if what follows fails.
+
+    Raises `FolderExists` where anything stands, and `OperatorError` for what cannot be written.
+    """
+    keys, made = path / "keys", list[Path]()
+    try:
+        _check_vacant(path)
+        made += [each for each in (path, *path.parents) if not each.exists()]
+        keys.mkdir(parents=True, mode=0o700)  # fails for the second of two at once
+        try:
+            yield keys
+        except BaseException:
+            for each in path.iterdir():
+                shutil.rmtree(each) if each.is_dir() else each.unlink()
+            raise
+    except BaseException as error:
+        for each in made:
+            with suppress(OSError):
+                each.rmdir()
+        if isinstance(error, OSError):
+            reason = (error.strerror or type(error).__name__).lower()
+            raise OperatorError(f"`{path}` cannot be written: {reason}") from None
+        raise
 
 
 def _begin(folder: Folder, earlier: Folder | None) -> None:
@@ -493,14 +551,12 @@ def read_passphrase(file: Path | None) -> bytes | None:
     return read_key(file).rstrip(b"\n") if file else None
 
 
-def read_key(path: Path) -> bytes:
-    """What a key file holds; raises `MissingKey`."""
+def read_key(path: Path, shown: str | None = None) -> bytes:
+    """What a key file holds; raises `MissingKey` naming it as it is given, or as ``shown``."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MissingKey(
-            f"expected a readable `{path.parent.name}/{path.name}`: {type(error).__name__}"
-        ) from None
+        raise MissingKey(f"expected a readable `{shown or path}`: {type(error).__name__}") from None
 
 
 def _told_by(command: Sequence[str]) -> bytes:

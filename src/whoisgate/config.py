@@ -12,12 +12,20 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from whoisgate.elements import ELEMENTS
 from whoisgate.errors import FormatTooNew, MalformedConfig
 from whoisgate.queries import LegalBasis, Limits
+
+_UNSAID = frozenset({"dsn", "issuers", "keys", "pinned", "sha256", "signers"})
+"""Members of configuration and authorities whose values no message repeats: keys, passwords."""
+
+_SHOWN = 60
+"""Characters of a value that a message repeats."""
 
 FOLDER_FORMAT = 4
 """The format number of the folder that `init` makes; newer code migrates it, older refuses."""
@@ -27,10 +35,19 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _slash(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
+def _web(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not url.isprintable() or " " in url:
         raise ValueError("expected an http or https URL")
-    return url if url.endswith("/") else url + "/"
+    return url
+
+
+def _slash(url: str) -> str:
+    return _web(url) if url.endswith("/") else _web(url) + "/"
 
 
 def _network(text: str) -> str:
@@ -50,7 +67,8 @@ def _query(template: str) -> str:
     return template
 
 
-def _host(text: str) -> str:
+def checked_host(text: str) -> str:
+    """A host, with a port or without; raises ValueError."""
     if not re.fullmatch(r"([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?", text, re.ASCII):
         raise ValueError("expected a host in lower case, as in `rdap.example` or `gate:8043`")
     return text
@@ -74,7 +92,7 @@ HttpsURL = Annotated[str, AfterValidator(_https)]
 IssuerURL = Annotated[str, AfterValidator(_https)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
-HostText = Annotated[str, AfterValidator(_host)]
+HostText = Annotated[str, AfterValidator(checked_host)]
 QueryLine = Annotated[str, AfterValidator(_query)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
 
@@ -123,6 +141,11 @@ class ReplaceSettings(_Table):
                 (template or "").format(domain="example.com", role="registrant", token="t" * 24)
             except (KeyError, IndexError, ValueError, AttributeError):
                 raise ValueError("expected only {domain}, {role} and {token}") from None
+        if self.web_form:
+            try:
+                _web(self.web_form)
+            except ValueError as error:
+                raise ValueError(f"{error} as `web_form`, got `{self.web_form}`") from None
         return self
 
 
@@ -132,6 +155,7 @@ class RDAPSettings(_Table):
     ``public_per_minute`` bounds the public look-ups of one IPv4 address or IPv6 /64, port 43
     included, in each process; 0 is no bound. A request must be for the host of ``base_url``, for
     the address that is listened on, or for one of ``hosts``: HOST with its port, or HOST:PORT.
+    Without ``tls_certificate`` and ``tls_key`` (both, or neither) it is clear text.
     """
 
     listen: str = "127.0.0.1:8043"
@@ -140,9 +164,15 @@ class RDAPSettings(_Table):
     icann_profile: bool = True
     tls_certificate: Path | None = None
     tls_key: Path | None = None
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: tuple[NetworkText, ...] = ()
     public_per_minute: int = Field(600, ge=0)
     hosts: tuple[HostText, ...] = ()
+
+    @model_validator(mode="after")
+    def _whole(self) -> RDAPSettings:
+        if (self.tls_key is None) != (self.tls_certificate is None):
+            raise ValueError("expected `tls_certificate` and `tls_key` together")
+        return self
 
 
 class WhoisSettings(_Table):
@@ -469,11 +499,18 @@ class Config(_Table):
 def read_config(path: Path) -> Config:
     """The checked configuration; raises `MalformedConfig` naming every place that is wrong."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise MalformedConfig(f"expected `{path}`; make it with `whoisgate init`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise MalformedConfig(f"`{path}` cannot be read: {type(error).__name__}") from None
+    return parse_config(text, path)
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """As `read_config`, of the text that stands or is to stand at ``path``."""
+    try:
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise MalformedConfig(f"`{path}` is no TOML: {error}") from None
     if "issuer" in tables:
@@ -487,7 +524,24 @@ def read_config(path: Path) -> Config:
     try:
         return Config.model_validate(tables)
     except ValidationError as error:
-        places = "; ".join(
-            f"`{'.'.join(map(str, e['loc']))}`: {e['msg'].lower()}" for e in error.errors()
-        )
-        raise MalformedConfig(f"`{path}`: {places}") from None
+        raise MalformedConfig(f"`{path}`: {places(error)}") from None
+
+
+def places(error: ValidationError) -> str:
+    """Every place that is wrong, what is expected there, and what came where that is safe to say.
+
+    Nothing that may be a key or a password is told, nor what an unknown key holds.
+    """
+    return "; ".join(map(_place, error.errors()))
+
+
+def _place(error: ErrorDetails) -> str:
+    at, said, got = error["loc"], error["msg"], error["input"]
+    said = said.removeprefix("Value error, ")
+    where = f"`{'.'.join(map(str, at))}`: " if at else ""
+    plain = isinstance(got, str | int | float) and error["type"] != "extra_forbidden"
+    if not plain or not _UNSAID.isdisjoint(at) or f"'{got}'" in said:
+        return f"{where}{said[:1].lower()}{said[1:]}"
+    short = len(str(got)) <= _SHOWN and str(got).isprintable()
+    came = f"`{got}`" if short else f"{len(str(got))} characters"
+    return f"{where}{said[:1].lower()}{said[1:]}, got {came}"

@@ -388,7 +388,7 @@ class MalformedConfig(OperatorError):
 
 
 class MissingKey(OperatorError):
-    """A key file is missing or unreadable."""
+    """A key file is missing or unreadable, or holds another key than is needed."""
 
     code = "WG502"
 

@@ -1,6 +1,8 @@
 """Bad input ends in its own number, in the form of its exit, and releases or loses nothing."""
 
+import errno
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -8,8 +10,9 @@ import httpx2
 import pytest
 
 import whoisgate
+from whoisgate import app
 from whoisgate.config import FOLDER_FORMAT
-from whoisgate.errors import DraftPolicy
+from whoisgate.errors import DraftPolicy, MalformedConfig, OperatorError
 
 HTTP = [
     ("domain/not_a..name", {}, 400, "WG101"),
@@ -95,6 +98,10 @@ def replace(folder: Path, old: str, new: str) -> None:
     config.write_text(text.replace(old, new))
 
 
+def misspell_switch(folder: Path) -> None:
+    replace(folder, 'policy = "icann-gtld"', 'policy = "icann-gtld"\nswitches = ["icann-urgent"]')
+
+
 def spoil_database(folder: Path) -> None:
     for file in folder.glob("whoisgate.db*"):
         file.unlink()
@@ -112,6 +119,7 @@ SPOILERS = {
         ),
         "WG305",
     ),
+    "a misspelt switch": (misspell_switch, "WG501"),
     "a missing key": (lambda f: (f / "keys" / "log.key").unlink(), "WG502"),
     "no web form": (lambda f: replace(f, "[replace]", "[replace_]"), "WG501"),
     "no replacement": (lambda f: replace(f, "\nweb_form =", "\n# web_form ="), "WG507"),
@@ -145,6 +153,19 @@ def test_a_draft_opens_only_for_who_asks_for_it(folder):
     gate.close()
 
 
+def test_no_switch_is_taken_that_the_policy_does_not_have(folder):
+    """A rule behind a misspelt one would stay dormant unseen, at the start and when read again."""
+    policy = app.Folder.at(folder)
+    misspell_switch(folder)
+    said = "has no switch `icann-urgent`: did you mean `icann-urgent-requests`?"
+    with pytest.raises(MalformedConfig, match=re.escape(said)):
+        whoisgate.open(folder)
+    with pytest.raises(MalformedConfig, match=re.escape(said)):
+        app.reread(folder, None, policy.settings())
+    replace(folder, '"icann-urgent"', '"icann-urgent-requests"')
+    whoisgate.open(folder).close()
+
+
 def test_serve_names_the_port_that_is_taken(folder, run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -160,6 +181,82 @@ def test_init_refuses_to_overwrite(folder, run):
     assert done.returncode == 1
     assert b"WG508" in done.stderr
     assert sorted(folder.rglob("*")) == before
+
+
+FORM = "https://registrar.example/contact?domain={domain}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--host", "a b"], "WG501: host: expected a host in lower case"),
+        (["--host", "x/y"], "WG501: host: expected a host in lower case"),
+        (["--host", "x+y"], "WG501: host: expected a host in lower case"),
+        (["--host", ""], "WG501: host: expected a host in lower case"),
+        (["--web-form", "contact"], "`replace`: expected an http or https URL as `web_form`, got"),
+        (["--web-form", "https://x.example/{name}"], "expected only {domain}, {role} and {token}"),
+        (["--base-url", "rdap.example"], "`gate.base_url`: expected an http or https URL, got"),
+        (["--base-url", "https:///"], "`gate.base_url`: expected an http or https URL, got"),
+        (["--base-url", 'https://x/"'], "WG501: "),
+        (["--operator", "no.pem"], "WG502: expected an X25519 PEM in `no.pem`"),
+        (["--after", "nowhere"], "WG501: expected `nowhere/whoisgate.toml`"),
+    ],
+)
+def test_init_checks_everything_before_it_writes(tmp_path, run, arguments, said):
+    folder = tmp_path / "new" / "gate"
+    done = run("init", folder, *arguments)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert said in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+    assert list(tmp_path.iterdir()) == []
+    assert run("init", folder, "--host", "rdap.example", "--web-form", FORM).returncode == 0
+
+
+def test_init_reads_its_configuration_before_it_makes_anything(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "_claimed", None)
+    with pytest.raises(MalformedConfig, match="web_form"):
+        whoisgate.init(tmp_path / "gate", web_form="contact")
+
+
+def test_init_leaves_nothing_where_it_cannot_write(tmp_path, run):
+    (tmp_path / "file").write_text("")
+    done = run("init", tmp_path / "file" / "gate")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"whoisgate: WG500: `")
+    assert done.stderr.endswith(b"/file/gate` cannot be written: not a directory\n")
+
+
+def test_init_takes_back_what_it_made(tmp_path, monkeypatch):
+    """Whatever fails midway: the folder, and those above it that were not there."""
+    (tmp_path / "there").mkdir()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(app, "_sync_all", full)
+        for path in (tmp_path / "new" / "er" / "gate", tmp_path / "there"):
+            with pytest.raises(OperatorError, match="cannot be written: no space left"):
+                whoisgate.init(path)
+    assert [p.name for p in tmp_path.rglob("*")] == ["there"]
+    assert whoisgate.init(tmp_path / "new" / "er" / "gate").path.is_dir()
+
+
+def test_of_two_inits_at_once_one_makes_the_folder(tmp_path, monkeypatch):
+    """The second fails at what the first has made, and takes nothing of it away."""
+    mkdir = Path.mkdir
+
+    def late(self, *given, **more):
+        if self.name == "keys":
+            monkeypatch.undo()
+            whoisgate.init(tmp_path / "gate")
+        mkdir(self, *given, **more)
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    with pytest.raises(OperatorError, match="exists"):
+        whoisgate.init(tmp_path / "gate")
+    assert app.Folder.at(tmp_path / "gate").recipients()
+    assert (tmp_path / "gate" / "whoisgate.db").exists()
 
 
 def test_redact_answers_every_line_whatever_it_is(run):
@@ -189,6 +286,7 @@ def test_redact_answers_every_line_whatever_it_is(run):
         (["."], b"'.' is a directory"),
         (["--web-form", "https://x.example/{name}"], b"expected only {domain}, {role} and {token}"),
         (["--web-form", "{"], b"expected only {domain}, {role} and {token}"),
+        (["--web-form", "contact"], b"expected an http or https URL as `web_form`, got `contact`"),
         (["--web-form", ""], b"expected an address"),
         (["--from", "pdf"], b"'auto', 'rdap', 'whois'"),
     ],

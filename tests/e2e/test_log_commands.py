@@ -111,6 +111,40 @@ def test_erases_by_person_by_number_and_by_age(gate):
     assert "3 erasure" in shown
 
 
+def auditors_key(folder, name):
+    """A private key in a file, and its public half as `keys/` takes it."""
+    key = X25519PrivateKey.generate()
+    file = folder / f"{name}.key"
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return file, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_an_auditor_who_came_later_is_told_what_is_closed(gate):
+    ask(gate, "example.com")
+    file, public = auditors_key(gate, "auditor")
+    (gate / "keys" / "auditor-2.pub").write_bytes(public)
+    first = ask(gate, "other.example")[0]
+    reader = ("--recipient", file.name)
+    assert f"{first} envelopes were not wrapped for this key" in verified(gate, *reader)
+    found = json.loads(verified(gate, *reader, "--json"))
+    assert (found["closed"], found["opens_from"], found["opened"]) == (first, first, 1)
+    every = (*reader, "--opens-from", first)
+    assert verified(gate, *every).endswith("Verified.\n")
+    words = ("verify", "whoisgate.db", "--key", "keys/log.vkey")
+    assert "(WG424)" in run(gate, *words, *reader, "--opens-from", first - 1, code=1)
+    assert "--recipient" in run(gate, *words, "--opens-from", first, code=2)
+
+
+def test_a_key_that_nothing_was_wrapped_for_is_no_finding(gate):
+    ask(gate, "example.com")
+    file, _ = auditors_key(gate, "stranger")
+    words = ("verify", "whoisgate.db", "--key", "keys/log.vkey", "--recipient", file.name)
+    said = run(gate, *words, code=1)
+    assert said.startswith("whoisgate: WG502: expected a recipient's key")
+    error = json.loads(run(gate, *words, "--json", code=1))["error"]
+    assert error["code"] == "WG502"
+
+
 def test_erases_what_has_been_kept_long_enough_and_nothing_that_is_held(tmp_path, monkeypatch):
     gate = tmp_path / "gate"
     monkeypatch.setattr(app, "utc_now", lambda now=app.utc_now: now() - timedelta(days=2000))
@@ -191,7 +225,11 @@ def test_needs_no_private_key_of_the_operator_here(tmp_path):
     gate = made(tmp_path / "gate", operator=tmp_path / "operator.pem")
     assert not (gate / "keys" / "operator.key").exists()
     (entry,) = ask(gate, "example.com")
-    assert "WG502" in run(gate, "log", "open", entry, *WHO, code=1)
+    said = run(gate, "log", "open", entry, *WHO, code=1)
+    assert "WG502: expected a readable `keys/operator.key`" in said
+    for given in ("no.pem", "no/such/key.pem", str(tmp_path / "no.pem")):
+        said = run(gate, "log", "open", entry, *WHO, "--key", given, code=1)
+        assert f"WG502: expected a readable `{given}`: FileNotFoundError" in said
     folder = app.Folder.at(gate)
     with folder.opened() as log:
         size = log.size()

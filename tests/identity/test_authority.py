@@ -68,6 +68,35 @@ def test_refuses_a_record_with_its_place(change, place):
     assert str(caught.value).startswith("`police.toml`")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"country": "no"}, "`country`: string should match pattern '^[A-Z]{2}$', got `no`"),
+        ({"proof": [{**PROOF, "algorithm": "eddsa"}]}, "'EdDSA', 'ES256' or 'RS256', got `eddsa`"),
+        ({"purposes": ["everything"]}, "'criminalInvestigationAndDNSAbuseMitigation'"),
+    ],
+)
+def test_tells_words_as_they_are_written(change, said):
+    with pytest.raises(MalformedAuthority) as caught:
+        Record.of({**json.loads(RECORDS[0].text()), **change}, "police.toml")
+    assert said in str(caught.value)
+
+
+def test_repeats_no_key():
+    private = {**ed_jwk(ED, kid="a"), "d": "c2VjcmV0"}
+    for proof in (
+        {"method": "signature", "keys": {"keys": [private]}, "assurance": "high"},
+        {"method": "signature", "keys": json.dumps(private), "assurance": "high"},
+        {"method": "certificate", "sha256": ["c2VjcmV0"], "assurance": "high"},
+        {"method": "certificate", "pinned": "c2VjcmV0", "issuers": 1, "assurance": "high"},
+        {"method": "application", "assurance": "high", "private": "c2VjcmV0"},
+    ):
+        said = {**json.loads(RECORDS[0].text()), "proof": [proof]}
+        with pytest.raises(MalformedAuthority) as caught:
+            Record.of(said, "police.toml")
+        assert "c2VjcmV0" not in str(caught.value)
+
+
 def test_a_requester_has_what_the_record_says_and_no_more():
     police = Authority(
         record("Police", "police", PROOF, budget={"person": {"day": 10}},

@@ -38,6 +38,7 @@ def log_in(
     create=False,
     keys=(SIGNER,),
     head: Path | None = None,
+    recipients=(),
     entropy=secrets.token_bytes,
 ) -> SQLiteLog:
     return SQLiteLog(
@@ -45,7 +46,7 @@ def log_in(
         folder / "log",
         folder / "shred.slots",
         signers=lambda: keys,
-        recipients={"operator": OPERATOR.public_key()},
+        recipients={"operator": OPERATOR.public_key(), **dict(recipients)},
         index_key=b"\x03" * 32,
         clock=clock,
         entropy=entropy,

@@ -13,13 +13,15 @@ from tests.identity.questions import SIGNERS, URL
 from whoisgate.audit.draft import Draft, Due, Erased, Unsealed
 from whoisgate.audit.question import as_kept
 from whoisgate.audit.verify import VerificationFailed, canonical_json
+from whoisgate.errors import MissingKey
 from whoisgate.stores.inspection import Recipient, inspect
 from whoisgate.stores.sequencer import Sequencer
 
 
-def inspected(home, *, key=None, now=None, database="whoisgate.db"):
+def inspected(home, *, key=None, now=None, opens_from=None, database="whoisgate.db"):
     note = (home.path / "log" / "checkpoint").read_text()
-    recipient = key and Recipient(key, home.path / "shred.slots", now or home.clock())
+    shred = home.path / "shred.slots"
+    recipient = key and Recipient(key, shred, now or home.clock(), opens_from)
     return inspect(home.path / database, note, home.signer.verifier, recipient=recipient)
 
 
@@ -94,9 +96,131 @@ def test_names_an_envelope_whose_secret_is_gone_without_an_erasure(filled):
     assert failure(filled, key=filled.operator) == ("WG424", 4)
 
 
-def test_opens_nothing_for_a_stranger(filled):
+def test_tells_a_stranger_that_nothing_is_for_that_key(filled):
+    """No evidence is destroyed where somebody never was a recipient, and nothing is verified."""
     stranger = X25519PrivateKey.from_private_bytes(b"\x55" * 32)
-    assert failure(filled, key=stranger) == ("WG424", 0)
+    with pytest.raises(MissingKey, match="none of `7` envelopes"):
+        inspected(filled, key=stranger)
+    change(filled, "DELETE FROM vault WHERE idx = 4")
+    assert failure(filled, key=stranger) == ("WG424", 4)
+
+
+def test_wants_the_shred_file_to_open_envelopes_with(filled):
+    (filled.path / "shred.slots").rename(filled.path / "elsewhere")
+    with pytest.raises(MissingKey, match=r"expected a readable `.*/shred.slots`: FileNotFound"):
+        inspected(filled, key=filled.operator)
+    assert inspected(filled).envelopes == 7
+
+
+AUDITOR = X25519PrivateKey.from_private_bytes(b"\x66" * 32)
+UNWRAP = (
+    "DELETE FROM epoch WHERE recipient = 'auditor-2'"
+    " AND id = (SELECT epoch FROM vault WHERE idx = {})"
+)
+APPOINTED = {"recipients": {"auditor-2": AUDITOR.public_key()}}
+
+
+def go_on(home, *drafts, hour=0, **more):
+    """Another process appends, at another hour; the numbers of its entries."""
+    home.now = home.clock() + timedelta(hours=hour)
+    log = home.log(**more)
+    entries = [log.append(draft).result().index for draft in drafts]
+    log.close()
+    return entries
+
+
+def erasing(home, *entries):
+    fields = {"detail": {"entries": list(entries)}}
+    return Draft("erasure", home.policy, home.clock(), fields, open={"reason": "request"},
+                 settles=Erased(entries))  # fmt: skip
+
+
+@pytest.fixture
+def joined(filled):
+    """A log whose entries are for an auditor as well from entry 7 on, in two hours."""
+    go_on(filled, filled.disclosure(), filled.disclosure(), **APPOINTED)
+    go_on(filled, filled.disclosure(), filled.disclosure(), hour=2, **APPOINTED)
+    return filled
+
+
+def test_counts_what_is_closed_to_an_auditor_who_came_later(joined):
+    found = inspected(joined, key=AUDITOR)
+    assert (found.opened, found.closed, found.opens_from) == (4, 7, 7)
+    told = "7 envelopes were not wrapped for this key, which opens entry 7 first."
+    assert told in found.sentences()
+    whole = inspected(joined, key=joined.operator)
+    assert (whole.opened, whole.closed, whole.opens_from) == (11, 0, 0)
+    assert told not in whole.sentences()
+
+
+def test_opens_everything_from_the_first_on(joined):
+    """Behind the first that opens for a recipient, one that does not is missing evidence."""
+    change(joined, UNWRAP.format(9))
+    assert failure(joined, key=AUDITOR) == ("WG424", 9)
+    assert inspected(joined, key=joined.operator).opened == 11
+
+
+def test_does_not_take_an_envelope_that_is_for_nobody_for_one_of_others(joined):
+    change(joined, "UPDATE epoch SET wrapped = zeroblob(80) WHERE recipient = 'operator' AND id ="
+                   " (SELECT epoch FROM vault WHERE idx = 2)")  # fmt: skip
+    assert failure(joined, key=AUDITOR) == ("WG424", 1)
+    change(joined, "DELETE FROM epoch WHERE id = (SELECT epoch FROM vault WHERE idx = 0)")
+    assert failure(joined, key=AUDITOR) == ("WG424", 0)
+
+
+def test_tells_who_knows_since_when_what_was_taken_from_the_beginning(joined):
+    """Whoever takes the first wraps away only makes the recipient come later, which is told."""
+    change(joined, UNWRAP.format(7))
+    assert inspected(joined, key=AUDITOR).opens_from == 9
+    assert failure(joined, key=AUDITOR, opens_from=7) == ("WG424", 7)
+    assert inspected(joined, key=joined.operator, opens_from=0).opened == 11
+
+
+def test_misses_the_hours_of_a_process_that_were_taken_away(filled):
+    """A process has the same recipients all its life, so its first entries are not closed alone."""
+    log = filled.log(**APPOINTED)
+    log.append(filled.disclosure()).result()
+    filled.now = filled.clock() + timedelta(hours=2)
+    log.append(filled.disclosure()).result()
+    log.close()
+    assert inspected(filled, key=AUDITOR).opens_from == 7
+    change(filled, UNWRAP.format(7))
+    assert failure(filled, key=AUDITOR) == ("WG424", None)
+
+
+def test_believes_the_table_only_of_what_a_closed_erasure_may_name(filled):
+    """An auditor who came later cannot read earlier erasures, and does not accuse them either."""
+    go_on(filled, erasing(filled, 2, 3))
+    go_on(filled, filled.disclosure(), erasing(filled, 4), **APPOINTED)
+    found = inspected(filled, key=AUDITOR)
+    assert (found.erased, found.unnamed, found.closed) == (3, 2, 5)
+    assert "2 erased ones no opened erasure names" in " ".join(found.sentences())
+    assert inspected(filled, key=filled.operator).unnamed == 0
+    change(filled, "DELETE FROM vault WHERE idx = 5")
+    assert failure(filled, key=AUDITOR) == ("WG424", 5)
+    change(filled, "INSERT INTO erased VALUES (5, 7, 1)", "DELETE FROM vault WHERE idx = 8",
+           "INSERT INTO erased VALUES (8, 9, 1)")  # fmt: skip
+    assert failure(filled, key=AUDITOR) == ("WG424", 8)
+
+
+def test_sees_seals_of_opened_entries_as_strictly_and_none_of_closed_ones(home):
+    home.now = DAY
+    go_on(home, sealed(home, DAY + timedelta(days=2)))
+    go_on(home, sealed(home, DAY + timedelta(days=3)), **APPOINTED)
+    found = inspected(home, key=AUDITOR)
+    assert (found.sealed, found.closed) == (1, 2)
+    assert "1 entries are known to be sealed, none beyond its date." in found.sentences()
+    assert failure(home, key=home.operator, now=DAY + timedelta(days=3)) == ("WG425", 1)
+    assert inspected(home, key=AUDITOR, now=DAY + timedelta(days=3)).sealed == 1
+    assert failure(home, key=AUDITOR, now=DAY + timedelta(days=5)) == ("WG425", 2)
+
+
+def test_tells_a_recipient_whose_entries_are_all_erased_that_nothing_opens(joined):
+    go_on(joined, erasing(joined, 7, 8, 9, 10))
+    found = inspected(joined, key=AUDITOR)
+    assert (found.opened, found.closed, found.opens_from, found.unnamed) == (0, 8, None, 4)
+    assert "8 envelopes were not wrapped for this key." in found.sentences()
+    assert failure(joined, key=AUDITOR, opens_from=7) == ("WG424", 11)
 
 
 def test_accounts_for_what_was_erased(filled):

@@ -53,6 +53,21 @@ def unwrap_epoch(wrapped: bytes, epoch_id: str, recipient: X25519PrivateKey) -> 
         raise Unopened("expected an epoch key wrapped for this recipient") from None
 
 
+def is_wrapped(wrapped: object, key: X25519PrivateKey) -> bool:
+    """Whether this is an epoch key wrapped for anybody, ``key``'s holder or not.
+
+    What is not was never written by `wrap_epoch`: another length, or an encapsulated key that every
+    recipient refuses (RFC 9180 §7.1.4).
+    """
+    if not isinstance(wrapped, bytes) or len(wrapped) != 2 * KEY_BYTES + _TAG_BYTES:
+        return False
+    try:
+        key.exchange(X25519PublicKey.from_public_bytes(wrapped[:KEY_BYTES]))
+    except ValueError:
+        return False
+    return True
+
+
 def entry_keys(epoch_key: bytes, shred: bytes, nonce: bytes) -> bytes:
     """The 416 bytes of key material of one entry: envelope key, then the salts."""
     return HKDF(_SHA256, _KEYS_BYTES, nonce, b"whoisgate/v1 entry").derive(epoch_key + shred)

@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from whoisgate import app
-from whoisgate.config import ReplaceSettings
+from whoisgate.config import ReplaceSettings, places
 from whoisgate.formats import offline, rdap
 from whoisgate.policy.decide import edition
 from whoisgate.policy.load import load_any
@@ -43,8 +43,8 @@ def _template(text: str) -> str:
     """A web form's address, checked before an answer needs it."""
     try:
         ReplaceSettings(web_form=text)
-    except ValidationError:
-        raise typer.BadParameter("expected only {domain}, {role} and {token}") from None
+    except ValidationError as error:
+        raise typer.BadParameter(places(error)) from None
     if not text:
         raise typer.BadParameter("expected an address")
     return text

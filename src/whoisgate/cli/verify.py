@@ -47,6 +47,10 @@ def verify(
     recipient: Annotated[
         Path | None, typer.Option(help="With a database: your private key, to check envelopes.")
     ] = None,
+    opens_from: Annotated[
+        int | None,
+        typer.Option(min=0, help="With --recipient: the entry from which on all must open."),
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="With a database: the signed checkpoint, if elsewhere.")
     ] = None,
@@ -56,8 +60,11 @@ def verify(
 
     Exit 1 names the first bad entry.
     """
+    if opens_from is not None and not recipient:
+        raise typer.BadParameter("expected --recipient with --opens-from")
     if _is_database(Path(target)) and not signer:
-        raise typer.Exit(_database(Path(target), key, checkpoint, recipient, as_json=as_json))
+        reader = _reader(recipient, Path(target), opens_from) if recipient else None
+        raise typer.Exit(_database(Path(target), key, checkpoint, reader, as_json=as_json))
     if recipient or checkpoint:
         raise typer.BadParameter("expected a database with --recipient and --checkpoint")
     keys = [word for each in key for word in ("--key", each)]
@@ -75,7 +82,7 @@ def _is_database(file: Path) -> bool:
 
 
 def _database(
-    file: Path, key: list[str], checkpoint: Path | None, recipient: Path | None, *, as_json: bool
+    file: Path, key: list[str], checkpoint: Path | None, reader: Recipient | None, *, as_json: bool
 ) -> int:
     note = checkpoint or file.with_name("log") / "checkpoint"
     try:
@@ -83,11 +90,8 @@ def _database(
         signed = note.read_text(encoding="utf-8", errors="replace")
     except (VerificationFailed, OSError) as error:
         raise typer.BadParameter(str(error)) from None
-    reader = recipient and Recipient(
-        _private(recipient), file.with_name("shred.slots"), app.utc_now()
-    )
     try:
-        found = inspect(file, signed, keys, shown_progress(), reader or None)
+        found = inspect(file, signed, keys, shown_progress(), reader)
     except sqlite3.Error as error:
         raise typer.BadParameter(f"`{file}` cannot be read: {error}") from None
     except VerificationFailed as failure:
@@ -98,6 +102,10 @@ def _database(
     else:
         typer.echo("\n".join([*found.sentences(), "Verified."]))
     return 0
+
+
+def _reader(key: Path, file: Path, opens_from: int | None) -> Recipient:
+    return Recipient(_private(key), file.with_name("shred.slots"), app.utc_now(), opens_from)
 
 
 def _private(file: Path) -> X25519PrivateKey:

@@ -29,7 +29,7 @@ from whoisgate.audit.verify import (
     question_key,
     thumbprint,
 )
-from whoisgate.config import ElementName, HttpsURL, LimitsSettings, Moment
+from whoisgate.config import ElementName, HttpsURL, LimitsSettings, Moment, places
 from whoisgate.elements import element
 from whoisgate.errors import CredentialRefused, MalformedAuthority
 from whoisgate.queries import (
@@ -282,10 +282,7 @@ class Record(_Part):
         try:
             return cls.model_validate(said)
         except ValidationError as error:
-            places = "; ".join(
-                f"`{'.'.join(map(str, e['loc']))}`: {e['msg'].lower()}" for e in error.errors()
-            )
-            raise MalformedAuthority(f"`{where}`: {places}") from None
+            raise MalformedAuthority(f"`{where}`: {places(error)}") from None
 
     def text(self) -> str:
         """The record as JSON with sorted names; the same record always gives the same text."""

@@ -3,15 +3,20 @@
 Reads a copy of ``whoisgate.db`` (and of ``shred.slots``, to open envelopes) and writes nothing.
 What a database alone cannot show is a signature: the signed checkpoint comes from the published
 folder, or from whoever kept one.
+
+A recipient who was appointed later opens what came later. Which entries those are, the database
+alone says: what is closed before the first that opens is counted and told, and everything from that
+one on must open. So only a beginning can be kept from a recipient, and never unseen.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -22,7 +27,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from whoisgate.audit.draft import JSON
 from whoisgate.audit.entry import openings_of
-from whoisgate.audit.envelope import Unopened, entry_keys, open_with_keys, unwrap_epoch
+from whoisgate.audit.envelope import (
+    Unopened,
+    entry_keys,
+    is_wrapped,
+    open_with_keys,
+    unwrap_epoch,
+)
 from whoisgate.audit.tree import Edge
 from whoisgate.audit.verify import (
     Entries,
@@ -39,6 +50,7 @@ from whoisgate.audit.verify import (
     signed_question,
     unb64url,
 )
+from whoisgate.errors import MissingKey
 from whoisgate.stores import shred
 
 Progress = Callable[[int, int], None]
@@ -54,11 +66,18 @@ class Recipient(NamedTuple):
     key: X25519PrivateKey
     shred: Path
     now: datetime
+    opens_from: int | None = None
+    """The entry from which on all must open; without it, the first that does."""
 
 
 @dataclass(frozen=True, slots=True)
 class VaultReport:
-    """A sound database; ``opened`` envelopes hold what their entries commit to."""
+    """A sound database; ``opened`` envelopes hold what their entries commit to.
+
+    ``closed`` ones stand before ``opens_from``, the first that was wrapped for the recipient;
+    what they would tell of erasures, seals and acts is not known. ``unnamed`` of the erased ones
+    are named by no erasure that was opened, so that the operator's table was believed.
+    """
 
     log: LogReport
     envelopes: int
@@ -69,6 +88,9 @@ class VaultReport:
     acts: int = 0
     signed: Mapping[str, int] = field(default_factory=dict)
     """Of how many ``acts`` each key of the operator's staff signed, by its thumbprint."""
+    closed: int = 0
+    opens_from: int | None = None
+    unnamed: int = 0
 
     def sentences(self) -> list[str]:
         """What was shown, one sentence per check."""
@@ -80,15 +102,30 @@ class VaultReport:
             told.append(f"{self.lost} envelopes were lost before a recovery that says so.")
         if self.opened is not None:
             told.append(f"{self.opened} envelopes hold what their entries commit to.")
-            told.append(f"{self.sealed} entries are sealed, none beyond its date.")
+            known = "known to be sealed" if self.closed else "sealed"
+            told.append(f"{self.sealed} entries are {known}, none beyond its date.")
+            told += self._unread()
         if self.acts:
             told.append(self._of_staff())
+        return told
+
+    def _unread(self) -> list[str]:
+        told = []
+        if self.closed:
+            whence = (
+                "" if self.opens_from is None else f", which opens entry {self.opens_from} first"
+            )
+            told.append(f"{self.closed} envelopes were not wrapped for this key{whence}.")
+        if self.unnamed:
+            word = "the operator's word alone says that they were"
+            told.append(f"{self.unnamed} erased ones no opened erasure names: {word}.")
         return told
 
     def _of_staff(self) -> str:
         by = "".join(f", {count} by the key {key}" for key, count in sorted(self.signed.items()))
         signed = sum(self.signed.values())
-        return f"{signed} of {self.acts} acts that let ask, approve or erase are signed{by}."
+        known = "known " if self.closed else ""
+        return f"{signed} of {self.acts} {known}acts that let ask, approve or erase are signed{by}."
 
 
 class _Tree:
@@ -119,20 +156,32 @@ class _Vault:
     recipient: Recipient
     origin: str = ""
     opened: int = 0
+    first: int | None = None
+    closed: int = 0
+    closed_erasure: int = -1
     erased: set[int] = field(default_factory=set)
     seals: dict[int, datetime] = field(default_factory=dict)
     gaps: int = 0
     acts: int = 0
     signed: Counter[str] = field(default_factory=Counter)
     _last: dict[str, int] = field(default_factory=dict)
-    _epochs: dict[str, bytes] = field(default_factory=dict)
+    _epochs: dict[str, bytes | None] = field(default_factory=dict)
 
-    def open(self, index: int, nonce: str, digests: str, epoch: str, envelope: bytes) -> None:
-        """Open one envelope, and compare it with what its entry commits to."""
-        secret = shred.read(self.recipient.shred, index)
+    def open(self, index: int, entry: re.Match[bytes], epoch: str, envelope: bytes) -> None:
+        """Open one envelope, and compare it with what its entry commits to.
+
+        One that is not for this recipient is counted, if none was before.
+        """
+        key = self._epoch(epoch, index)
+        if key is None:
+            self._close(index, erasure=entry[4] == b"erasure")
+            return
+        self.first = index if self.first is None else self.first
+        digests, nonce = entry[1].decode(), unb64url(entry[5].decode())
+        secret = self._secret(index)
         try:
-            keys = entry_keys(self._epoch(epoch), secret, unb64url(nonce))
-            fields, _ = open_with_keys(envelope, unb64url(nonce), keys)
+            keys = entry_keys(key, secret, nonce)
+            fields, _ = open_with_keys(envelope, nonce, keys)
             openings = openings_of(fields, keys)
         except (Unopened, ValueError, KeyError):
             raise VerificationFailed("WG424", "the envelope does not open", index) from None
@@ -142,15 +191,53 @@ class _Vault:
         self._note(index, fields)
         self._attribute(index, fields)
 
-    def _epoch(self, name: str) -> bytes:
+    def _secret(self, index: int) -> bytes:
+        try:
+            return shred.read(self.recipient.shred, index)
+        except OSError as error:
+            file = self.recipient.shred
+            raise MissingKey(f"expected a readable `{file}`: {type(error).__name__}") from None
+
+    def _close(self, index: int, *, erasure: bool) -> None:
+        """Pass over an envelope that was not wrapped for this recipient.
+
+        INVARIANT: nothing is passed over behind one that opened, so whatever opened entries say of
+        processes, seals and erasures is said of them whole.
+        """
+        told = self.recipient.opens_from
+        if self.first is not None:
+            what = f"the envelope was not wrapped for this key, that of entry `{self.first}` was"
+            raise VerificationFailed("WG424", what, index)
+        if told is not None and index >= told:
+            what = f"the envelope was not wrapped for this key, expected from entry `{told}` on"
+            raise VerificationFailed("WG424", what, index)
+        self.closed += 1
+        if erasure:
+            self.closed_erasure = index
+
+    def _epoch(self, name: str, index: int) -> bytes | None:
+        """The epoch's key; None where it was wrapped for others alone."""
         if name not in self._epochs:
-            wrapped = self.database.execute("SELECT wrapped FROM epoch WHERE id = ?", (name,))
-            for (each,) in wrapped:
-                try:
-                    self._epochs[name] = unwrap_epoch(each, name, self.recipient.key)
-                except Unopened:
-                    continue
+            rows = self.database.execute("SELECT wrapped FROM epoch WHERE id = ?", (name,))
+            wrapped = [each for (each,) in rows]
+            if not wrapped or not all(is_wrapped(each, self.recipient.key) for each in wrapped):
+                what = "the envelope does not open: its key is wrapped for nobody"
+                raise VerificationFailed("WG424", what, index)
+            self._epochs[name] = self._unwrapped(name, wrapped)
         return self._epochs[name]
+
+    def _unwrapped(self, name: str, wrapped: Iterable[bytes]) -> bytes | None:
+        for each in wrapped:
+            try:
+                return unwrap_epoch(each, name, self.recipient.key)
+            except Unopened:
+                continue
+        return None
+
+    def is_recipient(self) -> bool:
+        """Whether any epoch was ever wrapped for this key."""
+        rows = self.database.execute("SELECT id, wrapped FROM epoch")
+        return any(self._unwrapped(name, [wrapped]) for name, wrapped in rows)
 
     def _note(self, index: int, fields: Mapping[str, JSON]) -> None:
         self._number(index, str(fields["node"]), fields["sequence"])
@@ -196,7 +283,11 @@ class _Vault:
     def close(self, missing: int) -> None:
         """Raises for a seal whose date has passed, and for more gaps than ``missing`` envelopes."""
         if self.gaps > missing:
-            what = f"`{self.gaps - missing}` entries of a process are not in the log"
+            # A process wraps for the same recipients as long as it lives.
+            where = (
+                "not in the log, or not wrapped for this key" if self.closed else "not in the log"
+            )
+            what = f"`{self.gaps - missing}` entries of a process are {where}"
             raise VerificationFailed("WG424", what)
         for entry in sorted(self.seals.keys() - self.erased):
             if self.seals[entry] < self.recipient.now:
@@ -213,7 +304,8 @@ def inspect(
 ) -> VaultReport:
     """Check every row of a log's database, and that the signed ``note`` is over its beginning.
 
-    Raises `VerificationFailed` naming the first bad entry, and `sqlite3.Error` for no database.
+    Raises `VerificationFailed` naming the first bad entry, `MissingKey` for a key that nothing was
+    wrapped for and for no shred file, and `sqlite3.Error` for no database.
     """
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as opened:
         opened.text_factory = _text
@@ -273,7 +365,7 @@ class _Inspection:
         if index != self.tree.size:
             raise VerificationFailed("WG418", "the database has no such entry", self.tree.size)
         match = self.entries.read(leaf if isinstance(leaf, bytes) else b"", index)
-        digests, digest, _, kind, nonce, public, _ = match.groups()
+        digest, kind, public = match[2], match[4], match[6]
         if kind == b"recovery":
             said = json.loads(public)
             self.recovered.append(range(said["from"], said["to"]))
@@ -286,7 +378,7 @@ class _Inspection:
         if b64url(hashlib.sha256(whole).digest()) != digest.decode():
             raise VerificationFailed("WG424", "the envelope is not the one that is named", index)
         if self.vault:
-            self.vault.open(index, nonce.decode(), digests.decode(), str(epoch), envelope)
+            self.vault.open(index, match, str(epoch), envelope)
 
     def _report(self, shown: LogReport) -> VaultReport:
         vault, told = self.vault, self._erased()
@@ -295,21 +387,40 @@ class _Inspection:
         if unknown := sorted(set(gone) - set(lost)):
             what = "the envelope is missing, and no erasure says so"
             raise VerificationFailed("WG424", what, unknown[0])
-        if vault:
-            vault.close(len(self.missing))
         counts = (self.envelopes, len(self.missing) - len(gone), len(gone))
         if vault is None:
             return VaultReport(shown, *counts)
-        seals, signed = len(vault.seals), dict(vault.signed)
-        return VaultReport(shown, *counts, vault.opened, seals, vault.acts, signed)
+        vault.close(len(self.missing))
+        if not vault.opened and not vault.is_recipient():
+            raise MissingKey(
+                f"expected a recipient's key, got one that none of `{self.envelopes}` envelopes "
+                "was wrapped for"
+            )
+        return VaultReport(
+            shown,
+            *counts,
+            vault.opened,
+            len(vault.seals),
+            vault.acts,
+            dict(vault.signed),
+            vault.closed,
+            vault.first,
+            len(told.intersection(self.missing) - vault.erased),
+        )
 
     def _erased(self) -> set[int]:
         """What erasures name: to their recipient by their envelopes, else by the table.
 
-        A recovery loses the envelopes of erasures; then the table alone knows.
+        A recovery loses the envelopes of erasures; then the table alone knows. So it does of what
+        stands before an erasure that is closed to the recipient.
         """
-        if self.vault and not self.recovered:
-            return self.vault.erased
+        if self.vault is None or self.recovered:
+            return self._table()
+        closed = self.vault.closed_erasure
+        believed = {idx for idx in self._table() if idx < closed} if closed >= 0 else set()
+        return self.vault.erased | believed
+
+    def _table(self) -> set[int]:
         return {idx for (idx,) in self.database.execute("SELECT idx FROM erased")}
 
 
