@@ -1814,6 +1814,11 @@ class LogReport:
 
 _FORKED = "the log does not begin with the `{}` entries of another tree that its key signed"
 
+_BEYOND = (
+    "the other checkpoint, of `{}` entries, is beyond this log of `{}`: nothing was shown either "
+    "way; have the other compare, or wait for a longer log"
+)
+
 
 class _Walk:
     """One pass over a log: hashes entries, compares tiles, keeps one unfinished tile per level."""
@@ -2059,7 +2064,9 @@ def _heads(notes: Sequence[str], first: int, size: int) -> dict[int, bytes]:
     roots: dict[int, bytes] = {}
     for note in notes:
         head = parse_checkpoint(note.rpartition("\n\n")[0] + "\n")
-        if not first < head.size <= size:
+        if head.size > size:
+            raise VerificationFailed("WG422", _BEYOND.format(head.size, size))
+        if head.size <= first:
             what = f"expected a checkpoint of more than `{first}` and up to `{size}` entries"
             raise VerificationFailed("WG422", what)
         if roots.setdefault(head.size, head.root) != head.root:
