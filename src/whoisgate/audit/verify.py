@@ -2224,7 +2224,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         keys = tuple(map(key_of, args.key))
     except (VerificationFailed, OSError) as error:
-        parser.error(f"--key: {error}")
+        code = error.code if isinstance(error, VerificationFailed) else "WG417"
+        return _wrong(parser, VerificationFailed(code, f"--key: {error}"), as_json=args.json)
     try:
         heads = tuple(map(head_of, args.head))
         found = recognise(args.target, keys, shown_progress(), earlier(args.state), heads)
@@ -2233,12 +2234,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.state and isinstance(found, LogReport):
             keep(args.state, found)
     except OSError as error:
-        parser.error(f"cannot read `{error.filename or args.target}`: {error.strerror}")
+        what = f"cannot read `{error.filename or args.target}`: {error.strerror}"
+        return _wrong(parser, VerificationFailed("WG417", what), as_json=args.json)
     except VerificationFailed as failure:
         sys.stdout.write(told_failure(failure, as_json=args.json))
         return 1
     sys.stdout.write(told(found, as_json=args.json))
     return 0
+
+
+def _wrong(parser: argparse.ArgumentParser, failure: VerificationFailed, *, as_json: bool) -> int:
+    """Ends the program as for wrong usage; a program that asked for JSON gets it."""
+    if not as_json:
+        parser.error(f"{failure} ({failure.code})")
+    sys.stdout.write(told_failure(failure, as_json=True))
+    return 2
 
 
 def told(found: Report, *, as_json: bool) -> str:
