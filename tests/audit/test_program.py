@@ -147,6 +147,21 @@ def test_ends_with_one_for_a_folder_without_a_log(place, signer, capsys):
     assert "(WG417)" in capsys.readouterr().out
 
 
+def test_tells_a_program_in_json_what_it_cannot_read(place, signer):
+    for code, said, *args in (
+        ("WG417", "cannot read `nowhere`", "nowhere", "--key", signer.vkey),
+        ("WG417", "cannot read `no.note`", "gate", "--key", signer.vkey, "--head", "no.note"),
+        ("WG417", "--key: ", "gate", "--key", "nowhere.vkey"),
+        ("WG401", "--key: ", "gate", "--key", "no+such+key"),
+    ):
+        done = alone(place, *args, "--json")
+        assert (done.returncode, done.stderr) == (2, "")
+        told = json.loads(done.stdout)
+        assert (told["verified"], told["code"], told["index"]) == (False, code, None)
+        assert said in told["message"]
+        assert f"({code})" in alone(place, *args).stderr
+
+
 @pytest.mark.parametrize("key", ["nowhere.vkey", "other.txt", "", "a+b+c", "gate"])
 def test_ends_with_two_for_a_key_that_is_none(place, monkeypatch, capsys, key):
     monkeypatch.chdir(place)

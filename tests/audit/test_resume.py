@@ -140,6 +140,13 @@ def test_compares_no_head_beyond_the_log(log, signer):
     with pytest.raises(VerificationFailed) as caught:
         verify_log(log(400).__getitem__, signer.verifier, heads=[longer])
     assert caught.value.code == "WG422"
+    said = str(caught.value)
+    assert "of `600` entries, is beyond this log of `400`: nothing was shown either way" in said
+    assert "does not begin" not in said
+    before = verify_log(log(400).__getitem__, signer.verifier)
+    shorter = log(300)["checkpoint"].decode()
+    with pytest.raises(VerificationFailed, match="expected a checkpoint of more than `400`"):
+        verify_log(log(600).__getitem__, signer.verifier, since=before, heads=[shorter])
 
 
 def test_goes_on_from_no_state_of_another_key(log, make, signer, entries):

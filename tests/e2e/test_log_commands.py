@@ -145,6 +145,22 @@ def test_a_key_that_nothing_was_wrapped_for_is_no_finding(gate):
     assert error["code"] == "WG502"
 
 
+def test_tells_a_program_in_json_what_it_cannot_verify(gate):
+    shutil.copy(gate / "whoisgate.db", gate / "log" / "alone.db")
+    (gate / "broken.db").write_bytes(b"SQLite format 3\0" + bytes(4096))
+    for target, key, code in (
+        ("nofolder", "keys/log.vkey", "WG417"),
+        ("whoisgate.db", "keys/no.vkey", "WG417"),
+        ("whoisgate.db", "no+such+key", "WG401"),
+        ("log/alone.db", "keys/log.vkey", "WG417"),
+        ("broken.db", "keys/log.vkey", "WG417"),
+    ):
+        words = ("verify", target, "--key", key)
+        told = json.loads(run(gate, *words, "--json", code=2))
+        assert (told["verified"], told["code"]) == (False, code)
+        assert code in run(gate, *words, code=2)
+
+
 def test_erases_what_has_been_kept_long_enough_and_nothing_that_is_held(tmp_path, monkeypatch):
     gate = tmp_path / "gate"
     monkeypatch.setattr(app, "utc_now", lambda now=app.utc_now: now() - timedelta(days=2000))

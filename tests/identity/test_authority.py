@@ -58,6 +58,9 @@ def test_reads_its_own_text_again():
                         "expires": "2027-01-01"}]}, "standing.0.elements"),
         ({"vetted": {"by": "Ann", "how": "a call"}}, "vetted.on"),
         ({"admin": True}, "admin"),
+        ({"valid_from": "2027-01-02", "valid_until": "2027-01-01"}, "before `valid_until`"),
+        ({"valid_from": "2027-01-01", "valid_until": "2027-01-01T00:00:00Z"},
+         "expected `valid_from` before `valid_until`"),
     ],
 )  # fmt: skip
 def test_refuses_a_record_with_its_place(change, place):

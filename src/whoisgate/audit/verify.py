@@ -1814,6 +1814,11 @@ class LogReport:
 
 _FORKED = "the log does not begin with the `{}` entries of another tree that its key signed"
 
+_BEYOND = (
+    "the other checkpoint, of `{}` entries, is beyond this log of `{}`: nothing was shown either "
+    "way; have the other compare, or wait for a longer log"
+)
+
 
 class _Walk:
     """One pass over a log: hashes entries, compares tiles, keeps one unfinished tile per level."""
@@ -2059,7 +2064,9 @@ def _heads(notes: Sequence[str], first: int, size: int) -> dict[int, bytes]:
     roots: dict[int, bytes] = {}
     for note in notes:
         head = parse_checkpoint(note.rpartition("\n\n")[0] + "\n")
-        if not first < head.size <= size:
+        if head.size > size:
+            raise VerificationFailed("WG422", _BEYOND.format(head.size, size))
+        if head.size <= first:
             what = f"expected a checkpoint of more than `{first}` and up to `{size}` entries"
             raise VerificationFailed("WG422", what)
         if roots.setdefault(head.size, head.root) != head.root:
@@ -2217,7 +2224,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         keys = tuple(map(key_of, args.key))
     except (VerificationFailed, OSError) as error:
-        parser.error(f"--key: {error}")
+        code = error.code if isinstance(error, VerificationFailed) else "WG417"
+        return _wrong(parser, VerificationFailed(code, f"--key: {error}"), as_json=args.json)
     try:
         heads = tuple(map(head_of, args.head))
         found = recognise(args.target, keys, shown_progress(), earlier(args.state), heads)
@@ -2226,12 +2234,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.state and isinstance(found, LogReport):
             keep(args.state, found)
     except OSError as error:
-        parser.error(f"cannot read `{error.filename or args.target}`: {error.strerror}")
+        what = f"cannot read `{error.filename or args.target}`: {error.strerror}"
+        return _wrong(parser, VerificationFailed("WG417", what), as_json=args.json)
     except VerificationFailed as failure:
         sys.stdout.write(told_failure(failure, as_json=args.json))
         return 1
     sys.stdout.write(told(found, as_json=args.json))
     return 0
+
+
+def _wrong(parser: argparse.ArgumentParser, failure: VerificationFailed, *, as_json: bool) -> int:
+    """Ends the program as for wrong usage; a program that asked for JSON gets it."""
+    if not as_json:
+        parser.error(f"{failure} ({failure.code})")
+    sys.stdout.write(told_failure(failure, as_json=True))
+    return 2
 
 
 def told(found: Report, *, as_json: bool) -> str:

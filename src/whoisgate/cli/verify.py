@@ -88,12 +88,15 @@ def _database(
     try:
         keys: tuple[VerifierKey, ...] = tuple(map(key_of, key))
         signed = note.read_text(encoding="utf-8", errors="replace")
-    except (VerificationFailed, OSError) as error:
-        raise typer.BadParameter(str(error)) from None
+    except VerificationFailed as failure:
+        return _wrong(failure, as_json=as_json)
+    except OSError as error:
+        return _wrong(VerificationFailed("WG417", str(error)), as_json=as_json)
     try:
         found = inspect(file, signed, keys, shown_progress(), reader)
     except sqlite3.Error as error:
-        raise typer.BadParameter(f"`{file}` cannot be read: {error}") from None
+        what = f"`{file}` cannot be read: {error}"
+        return _wrong(VerificationFailed("WG417", what), as_json=as_json)
     except VerificationFailed as failure:
         typer.echo(told_failure(failure, as_json=as_json), nl=False)
         return 1
@@ -102,6 +105,14 @@ def _database(
     else:
         typer.echo("\n".join([*found.sentences(), "Verified."]))
     return 0
+
+
+def _wrong(failure: VerificationFailed, *, as_json: bool) -> int:
+    """As the program ends for wrong usage: nothing was verified, and nothing found."""
+    if not as_json:
+        raise typer.BadParameter(f"{failure} ({failure.code})")
+    typer.echo(told_failure(failure, as_json=True), nl=False)
+    return 2
 
 
 def _reader(key: Path, file: Path, opens_from: int | None) -> Recipient:

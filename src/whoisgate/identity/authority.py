@@ -256,7 +256,8 @@ class Record(_Part):
     """What the directory says about one authority.
 
     ``jurisdiction`` is the relation to the operator, so it means nothing to another operator.
-    Without a ``proof`` nobody of the authority can ask.
+    Without a ``proof`` nobody of the authority can ask. Read without a clock: a record that is not
+    valid yet, or no more, is a record, but one that is valid at no time is none.
     """
 
     authority: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
@@ -275,6 +276,12 @@ class Record(_Part):
     valid_from: Moment | None = None
     valid_until: Moment | None = None
     vetted: Vetted
+
+    @model_validator(mode="after")
+    def _ever_valid(self) -> Record:
+        if self.valid_from and self.valid_until and self.valid_from >= self.valid_until:
+            raise ValueError("expected `valid_from` before `valid_until`")
+        return self
 
     @classmethod
     def of(cls, said: Mapping[str, Any], where: str) -> Record:
