@@ -47,7 +47,9 @@ def _web(url: str) -> str:
 
 
 def _slash(url: str) -> str:
-    return _web(url) if url.endswith("/") else _web(url) + "/"
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("expected an http or https URL")
+    return url if url.endswith("/") else url + "/"
 
 
 def _network(text: str) -> str:
@@ -87,7 +89,10 @@ def _https(url: str) -> str:
 
 
 Moment = Annotated[datetime, AfterValidator(_aware)]
-BaseURL = Annotated[str, AfterValidator(_slash)]
+BaseURL = Annotated[str, AfterValidator(_web), AfterValidator(_slash)]
+UpstreamURL = Annotated[str, AfterValidator(_slash)]
+"""What else it must be, the upstream's client says, which is stricter."""
+
 HttpsURL = Annotated[str, AfterValidator(_https)]
 IssuerURL = Annotated[str, AfterValidator(_https)]
 NetworkText = Annotated[str, AfterValidator(_network)]
@@ -230,7 +235,7 @@ class UpstreamServerSettings(_Table):
     """
 
     suffixes: tuple[Suffix, ...] = ()
-    rdap: BaseURL | None = None
+    rdap: UpstreamURL | None = None
     whois: str | None = None
     query: QueryLine = "{name}"
     fallback: bool = False
