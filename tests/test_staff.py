@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from tests.conftest import PURPOSE
 from tests.identity.tokens import EC, ED, ED_OTHER, RSA
-from tests.test_authorities import FORM, POLICE, states
+from tests.test_authorities import POLICE, states
+from tests.test_authorities import made as plain
 from typer.testing import CliRunner
 
 import whoisgate as wg
@@ -46,8 +47,7 @@ OFFICER = wg.Requester(
 
 
 def made(path, approvers=1, tables=TABLES):
-    wg.init(path, host="gate.example", web_form=FORM, tables=tables.format(approvers=approvers))
-    return app.Folder.at(path)
+    return plain(path, tables.format(approvers=approvers))
 
 
 @pytest.fixture
